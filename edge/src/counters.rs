@@ -1,0 +1,166 @@
+//! What this isolate did since its last report to the origin. Not metrics in general: these few numbers, told approximately.
+//!
+//! **Invariant:** a report is built once and keeps its sequence number until it is known to have arrived, so that the origin counts it
+//! once however often it is sent.
+
+use std::collections::BTreeMap;
+
+use otp_shared::{problem::Code, wire::EdgeCounters};
+
+/// The least time between two reports, in milliseconds.
+pub const PAUSE_MS: u64 = 10_000;
+
+/// After this, a planned report that has not been taken never will: its request was killed. Within it, the report itself may wait
+/// [`PAUSE_MS`] for its turn.
+const GIVE_UP_MS: u64 = 20_000;
+
+/// The counts of one isolate. All times in milliseconds since the Unix epoch.
+#[derive(Debug, Default)]
+pub struct Counters {
+    isolate: String,
+    sequence: u64,
+    passed: u64,
+    refused: BTreeMap<&'static str, u64>,
+    errors: BTreeMap<&'static str, u64>,
+    unsent: Option<EdgeCounters>,
+    next_ms: u64,
+    planned_ms: Option<u64>,
+}
+
+impl Counters {
+    /// Counts of the isolate that is named so.
+    pub fn new(isolate: String) -> Self {
+        Self { isolate, ..Self::default() }
+    }
+
+    /// A request was answered by the origin.
+    pub fn pass(&mut self) {
+        self.passed = self.passed.saturating_add(1);
+    }
+
+    /// A request was refused here.
+    pub fn refuse(&mut self, code: Code) {
+        add_one(&mut self.refused, code.as_str());
+    }
+
+    /// A part of the edge failed.
+    pub fn error(&mut self, name: &'static str) {
+        add_one(&mut self.errors, name);
+    }
+
+    /// Whether the caller is to send a report, and in how many milliseconds; if so, it is planned, and nobody else is asked.
+    pub fn plan(&mut self, now_ms: u64) -> Option<u64> {
+        let is_planned = self.planned_ms.is_some_and(|planned_ms| now_ms < planned_ms.saturating_add(GIVE_UP_MS));
+        if is_planned || (self.unsent.is_none() && self.is_zero()) {
+            return None;
+        }
+        self.planned_ms = Some(now_ms);
+        Some(self.next_ms.saturating_sub(now_ms).min(PAUSE_MS))
+    }
+
+    /// The report to send now: the last one again, if it did not arrive.
+    pub fn take(&mut self, snapshot_age_s: Option<u64>, now_ms: u64) -> EdgeCounters {
+        self.planned_ms = None;
+        self.next_ms = now_ms.saturating_add(PAUSE_MS);
+        let report = self.unsent.take().unwrap_or_else(|| self.report(snapshot_age_s));
+        self.unsent.insert(report).clone()
+    }
+
+    /// The report with this sequence number has arrived.
+    pub fn arrived(&mut self, sequence: u64) {
+        self.unsent.take_if(|report| report.sequence == sequence);
+    }
+
+    fn is_zero(&self) -> bool {
+        self.passed == 0 && self.refused.is_empty() && self.errors.is_empty()
+    }
+
+    fn report(&mut self, snapshot_age_s: Option<u64>) -> EdgeCounters {
+        self.sequence = self.sequence.saturating_add(1);
+        EdgeCounters {
+            isolate: self.isolate.clone(),
+            sequence: self.sequence,
+            passed: std::mem::take(&mut self.passed),
+            refused: named(std::mem::take(&mut self.refused)),
+            errors: named(std::mem::take(&mut self.errors)),
+            snapshot_age_s,
+        }
+    }
+}
+
+fn add_one(counts: &mut BTreeMap<&'static str, u64>, name: &'static str) {
+    let count = counts.entry(name).or_default();
+    *count = count.saturating_add(1);
+}
+
+fn named(counts: BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
+    counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW_MS: u64 = 1_790_000_000_000;
+
+    fn counters() -> Counters {
+        let mut counters = Counters::new("a1".into());
+        counters.pass();
+        counters
+    }
+
+    #[test]
+    fn the_first_report_is_sent_at_once_and_the_next_after_a_pause() {
+        let mut counters = counters();
+        assert_eq!(counters.plan(NOW_MS), Some(0));
+        counters.take(None, NOW_MS);
+        counters.arrived(1);
+        counters.pass();
+        assert_eq!(counters.plan(NOW_MS + 1_000), Some(PAUSE_MS - 1_000));
+        assert_eq!(counters.plan(NOW_MS + 2_000), None, "it is planned already");
+    }
+
+    #[test]
+    fn nothing_happened_nothing_is_sent() {
+        assert_eq!(Counters::new("a1".into()).plan(NOW_MS), None);
+    }
+
+    #[test]
+    fn refusals_alone_are_reported_too() {
+        let mut counters = Counters::new("a1".into());
+        counters.refuse(Code::Blacklisted);
+        counters.refuse(Code::Blacklisted);
+        counters.error("kv_read");
+        assert_eq!(counters.plan(NOW_MS), Some(0));
+        let report = counters.take(Some(7), NOW_MS);
+        assert_eq!(report.refused, BTreeMap::from([("blacklisted".into(), 2)]));
+        assert_eq!((report.errors.get("kv_read"), report.snapshot_age_s), (Some(&1), Some(7)));
+    }
+
+    #[test]
+    fn a_report_that_did_not_arrive_is_sent_again_unchanged() {
+        let mut counters = counters();
+        let first = counters.take(None, NOW_MS);
+        counters.pass();
+        assert_eq!(counters.take(Some(3), NOW_MS + PAUSE_MS), first);
+        counters.arrived(1);
+        let second = counters.take(None, NOW_MS + 2 * PAUSE_MS);
+        assert_eq!((second.sequence, second.passed), (2, 1));
+    }
+
+    #[test]
+    fn a_late_arrival_does_not_drop_another_report() {
+        let mut counters = counters();
+        counters.take(None, NOW_MS);
+        counters.arrived(9);
+        assert_eq!(counters.take(None, NOW_MS).sequence, 1);
+    }
+
+    #[test]
+    fn a_plan_whose_request_was_killed_is_forgotten() {
+        let mut counters = counters();
+        counters.plan(NOW_MS);
+        assert_eq!(counters.plan(NOW_MS + GIVE_UP_MS - 1), None);
+        assert_eq!(counters.plan(NOW_MS + GIVE_UP_MS), Some(0));
+    }
+}

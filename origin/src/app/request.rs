@@ -1,0 +1,259 @@
+//! A fan asks for a code.
+//!
+//! 1. Parse: number, locale, purpose, consent, challenge. 2. Blacklist. 3. Is there a channel that could send? 4. One judgement by the store.
+//! 5. Send, on a task of its own: a fan who hangs up cancels nothing. 6. Note what became of it; known failures give limits back.
+
+use std::{sync::Arc, time::Duration};
+
+use otp_shared::{
+    limits::Limit,
+    phone::Phone,
+    problem::DEFAULT_RETRY_AFTER_S,
+    wire::{self, Delivery, OtpAccepted, OtpRequest},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    App,
+    caller::Caller,
+    channel::{Message, Refusal, Sent},
+    refusal::Refused,
+};
+use crate::{
+    clock,
+    domain::{
+        challenge::{Challenge, Purpose},
+        consent,
+        judgement::{ChallengeKey, Interruption, RequestCall, RequestVerdict, SendOutcome, Settlement},
+        locale::Locale,
+    },
+};
+/// How often a judgement is repeated because operators changed something meanwhile.
+const MAX_STALE: usize = 3;
+
+/// A request whose fields are all of their form.
+struct Parsed {
+    phone: Phone,
+    country: otp_shared::country::Country,
+    locale: Option<Locale>,
+    challenge: Challenge,
+    id: String,
+    resend: bool,
+}
+
+/// What the store keeps for a repeat of the same idempotency key: enough to give the first answer again, and no secret.
+#[derive(Serialize, Deserialize)]
+struct Answer {
+    key: String,
+    expires_at_ms: u64,
+    sent_at_ms: u64,
+    channel: wire::Channel,
+    delivery: Delivery,
+    attempts_left: u32,
+}
+
+impl App {
+    /// Judges, sends, and answers with the challenge.
+    pub async fn request_code(self: &Arc<Self>, body: OtpRequest, caller: Caller) -> Result<OtpAccepted, Refused> {
+        let parsed = self.parse_request(&body)?;
+        let obstacle = self.channels.iter().map(|channel| channel.obstacle(parsed.locale.as_ref()));
+        self.refuse_blacklisted(Some((parsed.phone, parsed.country)), caller.address)?;
+        refuse_without_channel(obstacle)?;
+        let (call, verdict) = self.judge_request(&parsed, &caller).await?;
+        let attempts_left = match verdict {
+            RequestVerdict::Send { attempts_left } => attempts_left,
+            RequestVerdict::Refused { limit, retry_after_ms, hold } => return Err(Refused::Limited { limit, retry_after_ms, hold }),
+            RequestVerdict::Unknown => return Err(Refused::ChallengeUnknown),
+            RequestVerdict::Locked { retry_after_ms } => return Err(Refused::ChallengeLocked { retry_after_ms }),
+            RequestVerdict::Interrupted(Interruption::Repeat(answer)) => return self.repeat(&answer, parsed.phone),
+            RequestVerdict::Interrupted(interruption) => return Err(interrupted(&interruption)),
+        };
+        let app = Arc::clone(self);
+        let sending = self.tasks.spawn(async move { app.send(parsed, call, attempts_left).await });
+        sending.await.unwrap_or(Err(Refused::DeliveryUnavailable { retry_after_s: DEFAULT_RETRY_AFTER_S }))
+    }
+
+    fn parse_request(&self, body: &OtpRequest) -> Result<Parsed, Refused> {
+        let (phone, country) = self.served_phone(&body.phone)?;
+        let locale = body.locale.as_deref().map(Locale::parse).transpose();
+        let locale = locale.map_err(|_| Refused::InvalidField("locale: a language tag such as rw or en-US"))?;
+        let purpose = Purpose::parse(body.purpose.as_deref().unwrap_or("login")).ok_or(Refused::InvalidField("purpose: login"))?;
+        if body.consent_version.as_ref().is_some_and(|shown| shown != consent::VERSION) {
+            return Err(Refused::ConsentStale);
+        }
+        let now_ms = self.clock.now_ms();
+        let challenge = match &body.challenge_id {
+            None => Challenge {
+                key: ChallengeKey(clock::random()),
+                expires_at_ms: now_ms + duration_ms(self.settings.challenge_ttl),
+                purpose,
+            },
+            Some(id) => self.live_challenge(id, phone)?,
+        };
+        let id = body.challenge_id.clone().unwrap_or_else(|| self.challenges.id(&challenge, phone));
+        Ok(Parsed { phone, country, locale, challenge, id, resend: body.challenge_id.is_some() })
+    }
+
+    /// The challenge of an authentic id that has not ended.
+    pub(super) fn live_challenge(&self, id: &str, phone: Phone) -> Result<Challenge, Refused> {
+        let challenge = self.challenges.parse(id, phone).ok_or(Refused::ChallengeUnknown)?;
+        if challenge.expires_at_ms <= self.clock.now_ms() { Err(Refused::ChallengeUnknown) } else { Ok(challenge) }
+    }
+
+    async fn judge_request(&self, parsed: &Parsed, caller: &Caller) -> Result<(RequestCall, RequestVerdict), Refused> {
+        let mut call = self.request_call(parsed, caller);
+        for _ in 0..MAX_STALE {
+            let verdict = self.store.request(&call).await?;
+            if verdict != RequestVerdict::Interrupted(Interruption::StaleOperatorState) {
+                return Ok((call, verdict));
+            }
+            self.sync_operators().await?;
+            self.refuse_blacklisted(Some((parsed.phone, parsed.country)), caller.address)?;
+            call = self.request_call(parsed, caller);
+        }
+        Err(interrupted(&Interruption::StaleOperatorState))
+    }
+
+    fn request_call(&self, parsed: &Parsed, caller: &Caller) -> RequestCall {
+        let origin = caller.origin();
+        RequestCall {
+            call: caller.call(self, clock::random(), "request"),
+            challenge: parsed.challenge.key,
+            expires_at_ms: parsed.challenge.expires_at_ms,
+            resend: parsed.resend,
+            phone: self.keys.phone(parsed.phone),
+            phone_hold: self.phone_hold(parsed.phone),
+            address_hold: format!("address:{}", origin.address),
+            origin,
+        }
+    }
+
+    /// The subject under which a number is held: the hash that the edge looks up.
+    pub fn phone_hold(&self, phone: Phone) -> String {
+        format!("phone:{:016x}", self.hasher.hash(&phone).as_u64())
+    }
+
+    async fn send(self: Arc<Self>, parsed: Parsed, request: RequestCall, attempts_left: u32) -> Result<OtpAccepted, Refused> {
+        let (channel, sent) = self.send_by_any(&parsed).await;
+        let now_ms = self.clock.now_ms();
+        let delivery = match sent {
+            Sent::Accepted { .. } => Delivery::Accepted,
+            Sent::Unconfirmed => Delivery::Unconfirmed,
+            Sent::Refused(refusal) => return Err(self.give_back(request, refusal).await),
+        };
+        self.counters.add("sends", if delivery == Delivery::Accepted { "accepted" } else { "unconfirmed" });
+        let answer = Answer {
+            key: otp_shared::signature::hex(&parsed.challenge.key.0),
+            expires_at_ms: parsed.challenge.expires_at_ms,
+            sent_at_ms: now_ms,
+            channel,
+            delivery,
+            attempts_left,
+        };
+        let accepted = self.accepted(&answer, parsed.id);
+        let answer = serde_json::to_string(&answer).expect("a struct of strings and numbers serialises");
+        let settlement = Settlement { request, outcome: SendOutcome::Left { channel, delivery }, answer: Some(answer) };
+        let app = Arc::clone(&self);
+        self.tasks.spawn(async move { app.settle(settlement).await });
+        Ok(accepted)
+    }
+
+    /// The first channel that takes it. What a channel refused did not leave, so the next one makes no second message.
+    async fn send_by_any(&self, parsed: &Parsed) -> (wire::Channel, Sent) {
+        let code = self.challenges.code(&parsed.id, &parsed.challenge, parsed.phone);
+        let mut last = (wire::Channel::Whatsapp, Sent::Refused(Refusal::Unavailable { retry_after_s: DEFAULT_RETRY_AFTER_S }));
+        let Some(code) = code else { return last };
+        let left_ms = parsed.challenge.expires_at_ms.saturating_sub(self.clock.now_ms());
+        let message = Message {
+            to: parsed.phone,
+            code,
+            locale: parsed.locale.clone(),
+            reference: otp_shared::signature::hex(&parsed.challenge.key.0),
+            lifetime: Duration::from_millis(left_ms),
+        };
+        for channel in &self.channels {
+            if let Some(obstacle) = channel.obstacle(parsed.locale.as_ref()) {
+                last = (channel.name(), Sent::Refused(obstacle));
+                continue;
+            }
+            let sent = channel.send(&message, self.settings.send_deadline).await;
+            last = (channel.name(), sent);
+            if !matches!(last.1, Sent::Refused(_)) {
+                break;
+            }
+        }
+        last
+    }
+
+    async fn give_back(&self, request: RequestCall, refusal: Refusal) -> Refused {
+        let (outcome, refused, name) = match refusal {
+            Refusal::Undeliverable => (SendOutcome::Undeliverable, Refused::Undeliverable, "undeliverable"),
+            Refusal::TemplateNotApproved => (SendOutcome::Failed, Refused::TemplateNotApproved, "template"),
+            Refusal::Unavailable { retry_after_s } => (SendOutcome::Failed, Refused::DeliveryUnavailable { retry_after_s }, "failed"),
+        };
+        self.counters.add("sends", name);
+        self.settle(Settlement { request, outcome, answer: None }).await;
+        refused
+    }
+
+    async fn settle(&self, settlement: Settlement) {
+        if let Err(error) = self.store.settle(&settlement).await {
+            self.counters.add("errors", "settle");
+            tracing::warn!(target: "otp::request", %error, "what became of a send could not be noted");
+        }
+    }
+
+    fn repeat(&self, answer: &str, phone: Phone) -> Result<OtpAccepted, Refused> {
+        let answer: Answer = serde_json::from_str(answer).map_err(|_| Refused::ChallengeUnknown)?;
+        let key = otp_shared::signature::unhex(&answer.key).ok_or(Refused::ChallengeUnknown)?;
+        let challenge = Challenge { key: ChallengeKey(key), expires_at_ms: answer.expires_at_ms, purpose: Purpose::Login };
+        Ok(self.accepted(&answer, self.challenges.id(&challenge, phone)))
+    }
+
+    /// The 202, with durations as of now.
+    fn accepted(&self, answer: &Answer, challenge_id: String) -> OtpAccepted {
+        let now_ms = self.clock.now_ms();
+        let resend_at_ms = answer.sent_at_ms + self.settings.quotas.of(Limit::RequestPhoneCooldown).window_ms();
+        OtpAccepted {
+            challenge_id,
+            channel: answer.channel,
+            delivery: answer.delivery,
+            expires_in_s: answer.expires_at_ms.saturating_sub(now_ms).div_ceil(1000),
+            resend_in_s: resend_at_ms.saturating_sub(now_ms).div_ceil(1000),
+            attempts_left: answer.attempts_left,
+        }
+    }
+}
+
+/// Before any limit is charged: the first channel's obstacle, if every channel has one.
+fn refuse_without_channel(obstacles: impl Iterator<Item = Option<Refusal>>) -> Result<(), Refused> {
+    let mut first = None;
+    for obstacle in obstacles {
+        match obstacle {
+            None => return Ok(()),
+            Some(refusal) => first = first.or(Some(refusal)),
+        }
+    }
+    Err(match first {
+        Some(Refusal::Undeliverable) => Refused::Undeliverable,
+        Some(Refusal::Unavailable { retry_after_s }) => Refused::DeliveryUnavailable { retry_after_s },
+        Some(Refusal::TemplateNotApproved) | None => Refused::TemplateNotApproved,
+    })
+}
+
+/// Those interruptions that are refusals.
+pub(super) fn interrupted(interruption: &Interruption) -> Refused {
+    match interruption {
+        Interruption::Replayed => Refused::Replayed,
+        Interruption::InProgress => Refused::InProgress,
+        Interruption::Mismatch => Refused::IdempotencyMismatch,
+        Interruption::StaleOperatorState | Interruption::Repeat(_) => {
+            Refused::Store(crate::store::StoreError::Unavailable("the operator state keeps changing".to_owned()))
+        }
+    }
+}
+
+/// Milliseconds of a configured duration.
+pub fn duration_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,64 @@
+//! How the service does, for everybody: no secrets, no numbers.
+
+use std::collections::BTreeMap;
+
+use otp_shared::limits::{Limit, Quota};
+use serde::Serialize;
+
+use super::App;
+use crate::{store::StoreState, whatsapp};
+
+/// `GET /otp/status`
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    redis: StoreState,
+    rate_limits: RateLimits,
+    template: whatsapp::TemplateStatus,
+    whatsapp: whatsapp::SendingStatus,
+    snapshot: SnapshotStatus,
+}
+
+/// The limits in force and how often each refused since the start.
+#[derive(Serialize)]
+struct RateLimits {
+    limits: BTreeMap<&'static str, Quota>,
+    refused: BTreeMap<String, u64>,
+}
+
+/// How far operator changes have spread.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SnapshotStatus {
+    /// Whether an edge is configured; without one, changes reach only the origin.
+    pub edge: bool,
+    /// The version that this replica published last, if it was this replica's turn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+    /// When, as Unix second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published_at_s: Option<u64>,
+    /// Why the last attempt failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl App {
+    /// How the service does.
+    pub fn status(&self) -> Status {
+        let refused = self.counters.origin().remove("limited").unwrap_or_default();
+        let limits = Limit::ALL.iter().map(|limit| (limit.name(), self.settings.quotas.of(*limit))).collect();
+        Status {
+            redis: self.store.state(),
+            rate_limits: RateLimits { limits, refused },
+            template: self.whatsapp.status(),
+            whatsapp: self.whatsapp.sending(),
+            snapshot: self.snapshot_status(),
+        }
+    }
+
+    /// How far operator changes have spread.
+    pub fn snapshot_status(&self) -> SnapshotStatus {
+        self.published.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+}

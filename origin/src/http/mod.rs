@@ -1,0 +1,139 @@
+//! HTTP: routes to use cases, and their answers back. Not policy: a handler extracts, calls one use case, and maps.
+//!
+//! **Invariant:** what must be signed by the edge is refused before its body is looked at.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{MatchedPath, Request, State},
+    http::{HeaderValue, Method, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{delete, get, post},
+};
+use otp_shared::{
+    headers,
+    problem::{Code, Problem},
+    routes,
+    signature::hex,
+};
+
+use crate::{app::App, clock};
+use admin_auth::AdminTokens;
+use answer::{Answer, Told, ToldLimit};
+use signed::EdgeKeys;
+
+pub mod admin;
+pub mod admin_auth;
+pub mod answer;
+pub mod body;
+pub mod fan;
+pub mod health;
+pub mod internal;
+pub mod server;
+pub mod signed;
+pub mod webhook;
+
+/// What handlers share.
+pub struct Http {
+    /// The use cases.
+    pub app: Arc<App>,
+    /// Believes the edge.
+    pub edge_keys: EdgeKeys,
+    /// Believes operators.
+    pub admin_tokens: AdminTokens,
+    /// Whether the process still takes work.
+    pub readiness: health::Readiness,
+}
+
+/// Shared by every handler.
+pub type Shared = State<Arc<Http>>;
+
+/// All routes.
+pub fn router(http: Arc<Http>) -> Router {
+    Router::new()
+        .route(routes::OTP_REQUEST, post(fan::request::post))
+        .route("/otp/request/{challenge_id}", get(fan::delivery::get))
+        .route(routes::OTP_VERIFY, post(fan::verify::post))
+        .route(routes::OTP_STATUS, get(fan::status::get))
+        .route(routes::OTP_CONSENT, get(fan::consent::get))
+        .route(routes::FROM_ONBOARDING, post(fan::from_onboarding::post))
+        .route(routes::SESSION, get(fan::session::get).delete(fan::session::delete))
+        .route(routes::WEBHOOK, get(webhook::get).post(webhook::post))
+        .route(routes::INTERNAL_COUNTERS, post(internal::counters))
+        .route("/admin/otp/blacklist", get(admin::blacklist::get).post(admin::blacklist::post).delete(admin::blacklist::delete))
+        .route("/admin/otp/dashboard", get(admin::dashboard::get))
+        .route("/admin/otp/audit", get(admin::audit::get))
+        .route("/admin/otp/holds", get(admin::holds::get).delete(admin::holds::delete))
+        .route("/admin/sessions", get(admin::sessions::get).post(admin::sessions::post))
+        .route("/admin/sessions/{session_id}", delete(admin::sessions::delete))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn_with_state(Arc::clone(&http), observe))
+        .with_state(http)
+}
+
+async fn not_found() -> Answer {
+    Problem::new(Code::NotFound, "There is no such path.").into()
+}
+
+async fn method_not_allowed() -> Answer {
+    Problem::new(Code::MethodNotAllowed, "The Allow header says which methods there are.").into()
+}
+
+/// One log line and one count a request, and the headers that every answer has.
+async fn observe(State(http): Shared, request: Request, next: Next) -> Response {
+    let began_ms = http.app.clock.now_ms();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let id = request_id(&request);
+    let mut response = next.run(request).await;
+    let code = response.extensions().get::<Told>().map_or("", |told| told.0.as_str());
+    let limit = response.extensions().get::<ToldLimit>().map_or("", |told| told.0);
+    count(&http.app, &method, &route, response.status(), code, limit);
+    let took_ms = http.app.clock.now_ms().saturating_sub(began_ms);
+    tracing::info!(target: "otp::http", id, %method, route, status = response.status().as_u16(), code, limit, took_ms, "answered");
+    for (name, value) in [("cache-control", "no-store"), ("x-content-type-options", "nosniff")] {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(headers::REQUEST_ID, id);
+    }
+    response
+}
+
+fn count(app: &App, method: &Method, route: &str, status: StatusCode, code: &str, limit: &str) {
+    app.counters.add("answers", &format!("{method} {route} {}", status.as_u16()));
+    if !code.is_empty() {
+        app.counters.add("refused", code);
+    }
+    if !limit.is_empty() {
+        app.counters.add("limited", limit);
+    }
+}
+
+/// The edge's name for the request if it is one, otherwise a new one.
+fn request_id(request: &Request) -> String {
+    let given = request.headers().get(headers::REQUEST_ID).and_then(|id| id.to_str().ok());
+    let is_name = |id: &&str| (8..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    given.filter(is_name).map_or_else(|| hex(&clock::random::<8>()), str::to_owned)
+}
+
+/// A 200 with a JSON body.
+pub fn json(body: &impl serde::Serialize) -> Response {
+    json_with(StatusCode::OK, body)
+}
+
+/// A JSON body with another status.
+pub fn json_with(status: StatusCode, body: &impl serde::Serialize) -> Response {
+    match serde_json::to_vec(body) {
+        Ok(bytes) => (status, [(header::CONTENT_TYPE, "application/json")], bytes).into_response(),
+        Err(error) => {
+            tracing::error!(target: "otp::http", %error, "an answer could not be written");
+            Answer::from(Problem::new(Code::Internal, "The answer could not be written.")).into_response()
+        }
+    }
+}

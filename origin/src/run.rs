@@ -1,0 +1,151 @@
+//! The origin, put together and run: configuration in, a served listener out.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use otp_shared::snapshot::PhoneHasher;
+use tokio::{net::TcpListener, sync::Notify};
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    app::{
+        App, Settings, StoreKeys,
+        counters::Counters,
+        operators::Operators,
+        publish,
+        status::SnapshotStatus,
+    },
+    clock::{Clock, SystemClock},
+    config::Config,
+    domain::{challenge::Challenges, session::Sessions},
+    edge::EdgeClient,
+    http::{self, Http, health::Readiness, server, signed::EdgeKeys},
+    store::{
+        Store,
+        memory::Memory,
+        redis::{LocateError, RedisConfig, RedisStore},
+    },
+    whatsapp::WhatsApp,
+};
+
+/// How long a send may take: less than the edge's wait of 10 s.
+const SEND_DEADLINE: Duration = Duration::from_secs(8);
+/// How long a start waits for Redis before it goes on without.
+const REDIS_PATIENCE: Duration = Duration::from_secs(2);
+/// How long the last bookkeeping may take after the last answer.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(10);
+/// Between readiness dropping and the listener closing: a load balancer's time to notice.
+const LEAVE_NOTICE: Duration = Duration::from_millis(300);
+
+/// Why the origin does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address is taken, or not ours.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(std::net::SocketAddr, std::io::Error),
+    /// Redis' settings cannot be used.
+    #[error("REDIS_URL cannot be used: {0}")]
+    Redis(String),
+}
+
+/// Runs until `shutdown` completes.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
+    let listen = config.listen;
+    let listener = TcpListener::bind(listen).await.map_err(|error| StartError::Listen(listen, error))?;
+    let http = assemble(&config).await?;
+    let app = Arc::clone(&http.app);
+    app.recover_operators().await;
+    if let Err(error) = app.sync_operators().await {
+        tracing::warn!(target: "otp::start", %error, "the operator state is not synchronised yet");
+    }
+    let publisher = tokio::spawn(publish::run(Arc::clone(&app)));
+    let watcher = tokio::spawn({
+        let whatsapp = Arc::clone(&app.whatsapp);
+        async move { whatsapp.watch_templates().await }
+    });
+    http.readiness.set(true);
+    let listening = listener.local_addr().map_or_else(|_| listen.to_string(), |address| address.to_string());
+    tracing::info!(target: "otp::start", listening, replica = app.settings.replica, redis = ?app.store.state(), "ready");
+    let leave = {
+        let http = Arc::clone(&http);
+        async move {
+            shutdown.await;
+            tracing::info!(target: "otp::start", "stopping: requests in flight finish first");
+            http.readiness.set(false);
+            tokio::time::sleep(LEAVE_NOTICE).await;
+        }
+    };
+    server::serve(listener, http::router(http), leave).await;
+    publisher.abort();
+    watcher.abort();
+    app.tasks.close();
+    if tokio::time::timeout(SETTLE_PATIENCE, app.tasks.wait()).await.is_err() {
+        tracing::warn!(target: "otp::start", "the last bookkeeping was cut off");
+    }
+    Ok(())
+}
+
+async fn assemble(config: &Config) -> Result<Arc<Http>, StartError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let store = open_store(config, &clock).await?;
+    let whatsapp = WhatsApp::new(config.whatsapp.clone(), Arc::clone(&clock));
+    let (secret, previous) = (&config.secret, config.secret_previous.as_ref());
+    let edge = config.edge_url.as_deref().map(|url| EdgeClient::new(url, &config.edge_secret, secret, previous));
+    let app = App {
+        settings: settings(config),
+        clock,
+        store,
+        channels: vec![Arc::clone(&whatsapp) as _],
+        whatsapp,
+        published: Mutex::new(SnapshotStatus { edge: edge.is_some(), ..SnapshotStatus::default() }),
+        edge,
+        challenges: Challenges::new(secret, previous),
+        sessions: Sessions::new(secret, previous),
+        operators: Operators::default(),
+        counters: Counters::default(),
+        hasher: PhoneHasher::new(&config.edge_secret),
+        keys: StoreKeys::new(secret),
+        changed: Notify::new(),
+        tasks: TaskTracker::new(),
+    };
+    Ok(Arc::new(Http {
+        app: Arc::new(app),
+        edge_keys: EdgeKeys::new(&config.edge_secret, config.edge_secret_previous.as_ref()),
+        admin_tokens: config.admin_tokens.clone(),
+        readiness: Readiness::default(),
+    }))
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        challenge_ttl: config.challenge_ttl,
+        session_ttl: config.session_ttl,
+        countries: config.countries.clone(),
+        quotas: config.quotas.clone(),
+        replica: config.replica.clone(),
+        publish_interval: config.publish_interval,
+        send_deadline: SEND_DEADLINE,
+    }
+}
+
+async fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Store>, StartError> {
+    let Some(redis) = &config.redis else {
+        return Ok(Arc::new(memory(config, clock)));
+    };
+    open_redis(config, redis).await
+}
+
+fn memory(config: &Config, clock: &Arc<dyn Clock>) -> Memory {
+    Memory::new(Arc::clone(clock), config.quotas.clone(), config.replica.clone(), config.hold_threshold, config.memory_records)
+}
+
+async fn open_redis(config: &Config, redis: &RedisConfig) -> Result<Arc<dyn Store>, StartError> {
+    let unusable = |error: LocateError| StartError::Redis(error.to_string());
+    let store = RedisStore::connect(redis, &config.quotas, config.replica.clone(), config.hold_threshold).map_err(unusable)?;
+    if !store.wait_ready(REDIS_PATIENCE).await {
+        tracing::warn!(target: "otp::store", "redis is not there yet");
+    }
+    Ok(Arc::new(store))
+}

@@ -1,0 +1,115 @@
+//! How many texts may leave: a ceiling an hour and one a day, because a text costs what ten WhatsApp messages cost. Not the fans' limits.
+//!
+//! **Invariant:** in no clock hour and no day (UTC) does more leave than its ceiling.
+
+const HOUR_S: u64 = 3_600;
+const DAY_S: u64 = 86_400;
+
+/// Two ceilings and what was taken of them. Of one replica.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    hour: Window,
+    day: Window,
+}
+
+#[derive(Debug, Clone)]
+struct Window {
+    length_s: u64,
+    most: u32,
+    number: u64,
+    taken: u32,
+}
+
+impl Budget {
+    /// At most `an_hour` and `a_day`.
+    pub fn new(an_hour: u32, a_day: u32) -> Self {
+        Self { hour: Window::new(HOUR_S, an_hour), day: Window::new(DAY_S, a_day) }
+    }
+
+    /// Seconds until a text may leave; `None`: now.
+    pub fn wait_s(&self, now_ms: u64) -> Option<u64> {
+        self.hour.wait_s(now_ms).max(self.day.wait_s(now_ms))
+    }
+
+    /// Takes one text out of both, or of neither: the error is the seconds until one may leave.
+    pub fn take(&mut self, now_ms: u64) -> Result<(), u64> {
+        match self.wait_s(now_ms) {
+            Some(wait_s) => Err(wait_s),
+            None => {
+                self.windows(now_ms).for_each(|window| window.taken += 1);
+                Ok(())
+            }
+        }
+    }
+
+    /// The text that was taken did not leave.
+    pub fn give_back(&mut self, now_ms: u64) {
+        self.windows(now_ms).for_each(|window| window.taken = window.taken.saturating_sub(1));
+    }
+
+    fn windows(&mut self, now_ms: u64) -> impl Iterator<Item = &mut Window> {
+        [&mut self.hour, &mut self.day].into_iter().map(move |window| {
+            window.roll(now_ms);
+            window
+        })
+    }
+}
+
+impl Window {
+    fn new(length_s: u64, most: u32) -> Self {
+        Self { length_s, most, number: 0, taken: 0 }
+    }
+
+    fn roll(&mut self, now_ms: u64) {
+        let number = now_ms / 1_000 / self.length_s;
+        if number != self.number {
+            (self.number, self.taken) = (number, 0);
+        }
+    }
+
+    fn wait_s(&self, now_ms: u64) -> Option<u64> {
+        let now_s = now_ms / 1_000;
+        let taken = if now_s / self.length_s == self.number { self.taken } else { 0 };
+        (taken >= self.most).then(|| self.length_s - now_s % self.length_s)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIDNIGHT_MS: u64 = 20_000 * DAY_S * 1_000;
+    const HOUR_MS: u64 = HOUR_S * 1_000;
+
+    #[test]
+    fn the_hour_ends_and_the_next_one_begins_full() {
+        let mut budget = Budget::new(2, 100);
+        assert_eq!((budget.take(MIDNIGHT_MS), budget.take(MIDNIGHT_MS + 1_000)), (Ok(()), Ok(())));
+        assert_eq!(budget.take(MIDNIGHT_MS + 600_000), Err(3_000));
+        assert_eq!(budget.take(MIDNIGHT_MS + HOUR_MS), Ok(()));
+    }
+
+    #[test]
+    fn the_day_is_the_longer_wait() {
+        let mut budget = Budget::new(2, 3);
+        for at_ms in [0, 0, HOUR_MS] {
+            assert_eq!(budget.take(MIDNIGHT_MS + at_ms), Ok(()));
+        }
+        assert_eq!(budget.take(MIDNIGHT_MS + 2 * HOUR_MS), Err(22 * HOUR_S));
+        assert_eq!(budget.take(MIDNIGHT_MS + 24 * HOUR_MS), Ok(()));
+    }
+
+    #[test]
+    fn a_text_that_did_not_leave_is_given_back() {
+        let mut budget = Budget::new(1, 1);
+        assert_eq!(budget.take(MIDNIGHT_MS), Ok(()));
+        budget.give_back(MIDNIGHT_MS);
+        assert_eq!(budget.take(MIDNIGHT_MS), Ok(()));
+        assert!(budget.take(MIDNIGHT_MS).is_err());
+    }
+
+    #[test]
+    fn none_is_a_budget_too() {
+        assert_eq!(Budget::new(0, 0).take(MIDNIGHT_MS + 1_000), Err(DAY_S - 1));
+    }
+}

@@ -1,0 +1,108 @@
+//! A `redis-server` of a test's own: on a free port, without persistence, stopped when it is dropped.
+
+use std::{
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use ::redis::{Client, Connection};
+
+use crate::store::redis::{RedisConfig, RedisMode};
+
+/// A running server, unless it was stopped.
+pub struct Server {
+    port: u16,
+    directory: PathBuf,
+    arguments: Vec<String>,
+    child: Option<Child>,
+}
+
+impl Server {
+    /// Starts one and waits until it answers.
+    pub fn start(arguments: &[&str]) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
+        let name = format!("otp-redis-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let directory = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&directory).expect("a temporary directory");
+        let arguments = arguments.iter().map(ToString::to_string).collect();
+        let mut server = Self { port, directory, arguments, child: None };
+        server.start_again();
+        server
+    }
+
+    /// Starts it again, empty, on the same port.
+    pub fn start_again(&mut self) {
+        let child = Command::new("redis-server")
+            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--databases", "128"])
+            .args(&self.arguments)
+            .current_dir(&self.directory)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("these tests need redis-server: install the package of that name");
+        self.child = Some(child);
+        self.wait_until_it_answers();
+    }
+
+    fn wait_until_it_answers(&mut self) {
+        for _ in 0..2000 {
+            if self.try_connect().is_some() {
+                return;
+            }
+            let ended = self.child.as_mut().and_then(|child| child.try_wait().expect("its own child"));
+            assert!(ended.is_none(), "redis-server ended at once: {ended:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("redis-server does not answer within ten seconds");
+    }
+
+    /// Whoever takes the port between its choice and the start answers under another process id.
+    fn try_connect(&self) -> Option<Connection> {
+        let mut connection = Client::open(self.url(0)).ok()?.get_connection_with_timeout(Duration::from_millis(500)).ok()?;
+        let info: String = ::redis::cmd("INFO").arg("server").query(&mut connection).ok()?;
+        let id = self.child.as_ref()?.id();
+        info.lines().any(|line| line == format!("process_id:{id}")).then_some(connection)
+    }
+
+    /// Ends it the hard way.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            _ = child.kill();
+            _ = child.wait();
+        }
+    }
+
+    /// Lets it stand still, or go on: connections stay open, nothing is answered.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.as_ref().expect("it runs").id().to_string();
+        let status = Command::new("kill").args(["-s", name, &id]).status().expect("kill is there");
+        assert!(status.success());
+    }
+
+    pub fn url(&self, database: u32) -> String {
+        format!("redis://127.0.0.1:{}/{database}", self.port)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn config(&self, database: u32) -> RedisConfig {
+        RedisConfig { url: self.url(database), mode: RedisMode::Standalone, sentinel_name: String::new() }
+    }
+
+    /// A connection for the test itself.
+    pub fn connection(&self) -> Connection {
+        self.try_connect().expect("it runs")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+        _ = std::fs::remove_dir_all(&self.directory);
+    }
+}

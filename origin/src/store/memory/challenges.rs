@@ -1,0 +1,166 @@
+//! What is remembered of a challenge: guesses and use (`spent`), and where its message is. Not its code: that is derived.
+//!
+//! **Invariant:** a used mark and a counted guess are never forgotten before the challenge ends; when there is no room, new ones are not taken in.
+
+use std::collections::BTreeMap;
+
+use otp_shared::wire::Delivery;
+
+use super::{
+    limits::Share,
+    table::{Full, Table},
+};
+use crate::domain::judgement::{ChallengeKey, DeliveryRecord};
+
+/// For how long records outlive their challenge, so that clocks that differ do not revive it.
+pub const LINGER_MS: u64 = 60_000;
+
+/// Guesses by replica slot, and whether the challenge was used: both merge by the greater one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+pub struct Spent {
+    /// Guesses counted by each replica.
+    pub attempts: BTreeMap<String, u32>,
+    /// A right guess was accepted.
+    pub used: bool,
+}
+
+impl Spent {
+    /// All replicas' guesses.
+    pub fn total(&self) -> u32 {
+        self.attempts.values().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
+    /// Takes in what another copy knows.
+    pub fn merge(&mut self, other: &Self) {
+        for (slot, count) in &other.attempts {
+            let known = self.attempts.entry(slot.clone()).or_default();
+            *known = (*known).max(*count);
+        }
+        self.used |= other.used;
+    }
+}
+
+#[derive(Debug, Default)]
+struct Message {
+    share: Option<Share>,
+    newest: Option<DeliveryRecord>,
+    /// A receipt that came before the provider's answer was settled.
+    early: Option<Delivery>,
+}
+
+/// The challenges of the last lifetime.
+#[derive(Debug)]
+pub struct Challenges {
+    spent: Table<ChallengeKey, Spent>,
+    messages: Table<ChallengeKey, Message>,
+}
+
+impl Challenges {
+    /// None yet.
+    pub fn new(capacity: usize) -> Self {
+        Self { spent: Table::new(capacity), messages: Table::new(capacity) }
+    }
+
+    /// What was spent; nothing for a challenge without a record.
+    pub fn spent(&self, key: ChallengeKey, now_us: u64) -> Spent {
+        self.spent.get(&key, now_us).cloned().unwrap_or_default()
+    }
+
+    /// Keeps what was spent.
+    pub fn set_spent(&mut self, key: ChallengeKey, spent: Spent, expires_at_ms: u64, now_us: u64) -> Result<(), Full> {
+        self.spent.try_put(key, spent, end_us(expires_at_ms), now_us)
+    }
+
+    /// Every record in force, with the millisecond at which its challenge ends.
+    pub fn all_spent(&self, now_us: u64) -> impl Iterator<Item = (ChallengeKey, &Spent, u64)> {
+        self.spent.iter(now_us).map(|(key, spent, end)| (*key, spent, (end / 1000).saturating_sub(LINGER_MS)))
+    }
+
+    /// A message is about to be sent; the first one that was charged has the share.
+    pub fn sending(&mut self, key: ChallengeKey, share: Share, expires_at_ms: u64, now_us: u64) {
+        let mut message = self.messages.remove(&key, now_us).unwrap_or_default();
+        message.share.get_or_insert(share);
+        message.early = None;
+        self.messages.put(key, message, end_us(expires_at_ms), now_us);
+    }
+
+    /// The provider took the message, or its answer was lost.
+    pub fn left(&mut self, key: ChallengeKey, record: DeliveryRecord, expires_at_ms: u64, now_us: u64) {
+        let mut message = self.messages.remove(&key, now_us).unwrap_or_default();
+        let early = message.early.take().filter(|early| rank(*early) > rank(record.delivery));
+        message.newest = Some(DeliveryRecord { delivery: early.unwrap_or(record.delivery), ..record });
+        self.messages.put(key, message, end_us(expires_at_ms), now_us);
+    }
+
+    /// The share was given back already.
+    pub fn forget_share(&mut self, key: ChallengeKey, call: [u8; 16], now_us: u64) {
+        let Some(message) = self.messages.get_mut(&key, now_us) else { return };
+        message.share.take_if(|share| share.call == call);
+        if message.share.is_none() && message.newest.is_none() && message.early.is_none() {
+            self.messages.remove(&key, now_us);
+        }
+    }
+
+    /// Takes the share out, to be given back.
+    pub fn take_share(&mut self, key: ChallengeKey, now_us: u64) -> Option<Share> {
+        self.messages.get_mut(&key, now_us)?.share.take()
+    }
+
+    /// Where the newest message is.
+    pub fn delivery(&self, key: ChallengeKey, now_us: u64) -> Option<DeliveryRecord> {
+        self.messages.get(&key, now_us)?.newest
+    }
+
+    /// Moves the delivery forwards; `false` for a challenge without a record.
+    pub fn receipt(&mut self, key: ChallengeKey, delivery: Delivery, now_us: u64) -> bool {
+        let Some(message) = self.messages.get_mut(&key, now_us) else { return false };
+        if message.early.is_none_or(|early| rank(delivery) > rank(early)) {
+            message.early = Some(delivery);
+        }
+        if let Some(newest) = message.newest.as_mut().filter(|newest| rank(delivery) > rank(newest.delivery)) {
+            newest.delivery = delivery;
+        }
+        true
+    }
+}
+
+/// How far a message got. `delivered` is last: who reports it has seen it arrive, whatever failed before.
+pub const fn rank(delivery: Delivery) -> u8 {
+    match delivery {
+        Delivery::Unconfirmed => 0,
+        Delivery::Accepted => 1,
+        Delivery::Sent => 2,
+        Delivery::Failed => 3,
+        Delivery::Delivered => 4,
+    }
+}
+
+const fn end_us(expires_at_ms: u64) -> u64 {
+    (expires_at_ms + LINGER_MS) * 1000
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn spent() -> impl Strategy<Value = Spent> {
+        (proptest::collection::btree_map("[abc]", 0u32..5, 0..3), any::<bool>()).prop_map(|(attempts, used)| Spent { attempts, used })
+    }
+
+    fn merged(mut one: Spent, other: &Spent) -> Spent {
+        one.merge(other);
+        one
+    }
+
+    proptest! {
+        #[test]
+        fn copies_of_what_was_spent_merge_in_any_order_and_any_number_of_times(a in spent(), b in spent(), c in spent()) {
+            prop_assert_eq!(merged(a.clone(), &a).total(), a.total());
+            prop_assert_eq!(merged(a.clone(), &b), merged(b.clone(), &a));
+            prop_assert_eq!(merged(merged(a.clone(), &b), &c), merged(a.clone(), &merged(b.clone(), &c)));
+            prop_assert!(merged(a.clone(), &b).total() >= a.total().max(b.total()), "no guess is lost");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Operator state, its audit and the publisher's lease, as memory keeps them. Not who may change them.
+//!
+//! **Invariant:** versions only grow, even over a restart: they start from the clock.
+
+use std::collections::VecDeque;
+
+use crate::{
+    domain::operator::{Change, OperatorState},
+    store::{Lease, OperatorCopy},
+};
+
+/// Audit records kept.
+pub const AUDIT_KEPT: usize = 10_000;
+
+/// Operator state and what goes with it.
+#[derive(Debug, Default)]
+pub struct Records {
+    state: OperatorState,
+    version: u64,
+    filled: bool,
+    audit: VecDeque<Change>,
+    holder: Option<(String, u64)>,
+    last_lease: u64,
+}
+
+impl Records {
+    /// The version of the operator state.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The whole state.
+    pub fn copy(&self) -> OperatorCopy {
+        OperatorCopy { version: self.version, filled: self.filled, changes: self.state.changes().cloned().collect() }
+    }
+
+    /// Merges changes; those that are new go to the audit, oldest first.
+    pub fn merge(&mut self, changes: &[Change], now_ms: u64) -> u64 {
+        let mut changed = !self.filled;
+        for change in in_order(changes).into_iter().filter(|change| !change.is_garbage(now_ms)) {
+            if self.state.merge(change.clone()) {
+                changed = true;
+                self.audit.push_front(change.clone());
+            }
+        }
+        self.audit.truncate(AUDIT_KEPT);
+        self.state.collect_garbage(now_ms);
+        self.filled = true;
+        if changed {
+            self.version = now_ms.max(self.version + 1);
+        }
+        self.version
+    }
+
+    /// The newest records first.
+    pub fn audit(&self, limit: usize) -> Vec<Change> {
+        self.audit.iter().take(limit).cloned().collect()
+    }
+
+    /// Takes or renews the lease, unless another holds it.
+    pub fn lease(&mut self, replica: &str, ttl_ms: u64, now_ms: u64) -> Option<Lease> {
+        if self.holder.as_ref().is_some_and(|(holder, until)| holder != replica && now_ms < *until) {
+            return None;
+        }
+        self.holder = Some((replica.to_owned(), now_ms + ttl_ms));
+        self.last_lease = now_ms.max(self.last_lease + 1);
+        Some(Lease { version: self.last_lease })
+    }
+}
+
+/// In the order in which they were made.
+pub fn in_order(changes: &[Change]) -> Vec<&Change> {
+    let mut sorted: Vec<_> = changes.iter().collect();
+    sorted.sort_by(|one, other| one.stamp.cmp(&other.stamp));
+    sorted
+}

@@ -1,0 +1,253 @@
+//! The connection to Redis: made, watched and made again in the background, never inside a call. Not what is asked over it.
+//!
+//! **Invariant:** a call waits 100 ms at most, and not at all while there is no connection. A call that fails takes the connection out of use:
+//! the task reconnects, which is the probe.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use ::redis::{FromRedisValue, RedisError, RedisResult, aio::MultiplexedConnection, cmd};
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, timeout},
+};
+
+use super::{
+    locate::{LocateError, Locator},
+    scripts::Scripts,
+};
+use crate::{
+    clock::{Clock, SystemClock},
+    store::StoreError,
+};
+
+/// What a call may take.
+pub const CALL_TIMEOUT: Duration = Duration::from_millis(100);
+/// What connecting, authenticating and loading the scripts may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const PING_EVERY: Duration = Duration::from_millis(500);
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// One connection out of all that were made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Generation(u64);
+
+/// Redis' clock as last seen, carried on by ours.
+#[derive(Debug, Clone, Copy)]
+struct Time {
+    redis_us: u64,
+    at: Instant,
+}
+
+struct Live {
+    connection: MultiplexedConnection,
+    generation: Generation,
+    time: Time,
+    /// Calls may use it; with the epoch mark that they expect to find.
+    admitted: Option<Option<String>>,
+}
+
+/// The connection in use, if there is one.
+pub struct Link {
+    live: Mutex<Option<Live>>,
+    generation: watch::Sender<Option<Generation>>,
+    broken: Notify,
+    skew_ms: std::sync::atomic::AtomicI64,
+    /// Whether a new connection waits to be admitted.
+    guarded: bool,
+}
+
+/// What a call needs.
+pub struct Line {
+    connection: MultiplexedConnection,
+    generation: Generation,
+    /// Redis' microsecond after which the call is given up.
+    pub deadline_us: u64,
+    /// The epoch mark that must be there.
+    pub epoch: Option<String>,
+}
+
+impl Link {
+    /// Not connected. When `guarded`, each connection must be admitted before calls use it.
+    pub fn new(guarded: bool) -> Self {
+        let (generation, _) = watch::channel(None);
+        Self { live: Mutex::new(None), generation, broken: Notify::new(), skew_ms: 0.into(), guarded }
+    }
+
+    /// Which connection there is, admitted or not.
+    pub fn generations(&self) -> watch::Receiver<Option<Generation>> {
+        self.generation.subscribe()
+    }
+
+    /// Calls may use that connection from now on, and expect that epoch mark; `false` when it is gone already.
+    pub fn admit(&self, generation: Generation, epoch: Option<String>) -> bool {
+        let mut live = self.lock();
+        let Some(live) = live.as_mut().filter(|live| live.generation == generation) else { return false };
+        live.admitted = Some(epoch);
+        true
+    }
+
+    /// Whether calls go through.
+    pub fn is_admitted(&self) -> bool {
+        self.lock().as_ref().is_some_and(|live| live.admitted.is_some())
+    }
+
+    /// Milliseconds by which Redis' clock is ahead of ours, when last seen.
+    pub fn skew_ms(&self) -> i64 {
+        self.skew_ms.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// The admitted connection.
+    pub fn line(&self) -> Result<Line, StoreError> {
+        let live = self.lock();
+        let live = live.as_ref().ok_or_else(away)?;
+        let epoch = live.admitted.clone().ok_or_else(away)?;
+        Ok(live.line(epoch))
+    }
+
+    /// That connection, admitted or not: to fill it.
+    pub fn line_of(&self, generation: Generation) -> Result<Line, StoreError> {
+        let live = self.lock();
+        let live = live.as_ref().filter(|live| live.generation == generation).ok_or_else(away)?;
+        Ok(live.line(None))
+    }
+
+    /// Asks, for 100 ms at most. Whatever fails takes the connection out of use.
+    pub async fn ask<T, F>(&self, line: Line, question: impl FnOnce(MultiplexedConnection) -> F) -> Result<T, StoreError>
+    where
+        T: FromRedisValue,
+        F: Future<Output = RedisResult<T>>,
+    {
+        let generation = line.generation;
+        let failure = match timeout(CALL_TIMEOUT, question(line.connection)).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => describe(&error),
+            Err(_) => "no answer within 100 ms".to_owned(),
+        };
+        self.give_up(generation, &failure);
+        Err(StoreError::Unavailable(failure))
+    }
+
+    /// Takes that connection out of use.
+    pub fn give_up(&self, generation: Generation, why: &str) {
+        let mut live = self.lock();
+        if live.as_ref().is_none_or(|live| live.generation != generation) {
+            return;
+        }
+        *live = None;
+        drop(live);
+        tracing::debug!(target: "otp::store", why, "the connection to redis is given up");
+        self.generation.send_replace(None);
+        self.broken.notify_one();
+    }
+
+    /// Keeps a connection for as long as it is polled.
+    pub async fn keep(self: Arc<Self>, locator: Locator, scripts: Arc<Scripts>) {
+        let mut pause = FIRST_PAUSE;
+        for number in 0.. {
+            match timeout(CONNECT_TIMEOUT, open(&locator, &scripts)).await {
+                Ok(Ok((connection, time))) => {
+                    pause = FIRST_PAUSE;
+                    self.use_and_watch(connection, time, Generation(number)).await;
+                }
+                Ok(Err(error)) => tracing::debug!(target: "otp::store", %error, "redis cannot be reached"),
+                Err(_) => tracing::debug!(target: "otp::store", "redis does not answer"),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn use_and_watch(&self, connection: MultiplexedConnection, time: Time, generation: Generation) {
+        self.note_skew(time);
+        let admitted = if self.guarded { None } else { Some(None) };
+        *self.lock() = Some(Live { connection: connection.clone(), generation, time, admitted });
+        self.generation.send_replace(Some(generation));
+        loop {
+            tokio::select! {
+                () = self.broken.notified() => {}
+                () = tokio::time::sleep(PING_EVERY) => self.ping(connection.clone(), generation).await,
+            }
+            if self.lock().as_ref().is_none_or(|live| live.generation != generation) {
+                return;
+            }
+        }
+    }
+
+    /// `TIME` is the ping: it also tells how the clocks stand.
+    async fn ping(&self, mut connection: MultiplexedConnection, generation: Generation) {
+        match timeout(CALL_TIMEOUT, read_time(&mut connection)).await {
+            Ok(Ok(time)) => {
+                self.note_skew(time);
+                if let Some(live) = self.lock().as_mut().filter(|live| live.generation == generation) {
+                    live.time = time;
+                }
+            }
+            Ok(Err(error)) => self.give_up(generation, &describe(&error)),
+            Err(_) => self.give_up(generation, "no answer to a ping within 100 ms"),
+        }
+    }
+
+    fn note_skew(&self, time: Time) {
+        let redis_ms = (time.redis_us / 1000).cast_signed();
+        let skew_ms = redis_ms - SystemClock.now_ms().cast_signed();
+        self.skew_ms.store(skew_ms, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Live>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Live {
+    fn line(&self, epoch: Option<String>) -> Line {
+        let deadline_us = self.time.now_us() + as_us(CALL_TIMEOUT);
+        Line { connection: self.connection.clone(), generation: self.generation, deadline_us, epoch }
+    }
+}
+
+impl Line {
+    /// Which connection this is.
+    pub fn generation(&self) -> Generation {
+        self.generation
+    }
+}
+
+impl Time {
+    fn now_us(self) -> u64 {
+        self.redis_us + as_us(self.at.elapsed())
+    }
+}
+
+async fn open(locator: &Locator, scripts: &Scripts) -> Result<(MultiplexedConnection, Time), LocateError> {
+    let mut connection = locator.connect().await?;
+    connection.set_response_timeout(CONNECT_TIMEOUT);
+    for script in scripts.all() {
+        script.load_async(&mut connection).await?;
+    }
+    let time = read_time(&mut connection).await?;
+    Ok((connection, time))
+}
+
+/// Redis' clock, taken to be what it was halfway between question and answer.
+async fn read_time(connection: &mut MultiplexedConnection) -> Result<Time, RedisError> {
+    let asked = Instant::now();
+    let (seconds, us): (u64, u64) = cmd("TIME").query_async(connection).await?;
+    Ok(Time { redis_us: seconds * 1_000_000 + us, at: asked + asked.elapsed() / 2 })
+}
+
+fn as_us(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn away() -> StoreError {
+    StoreError::Unavailable("redis is away".into())
+}
+
+/// The kind and code of an error, without its detail: that may quote an argument.
+fn describe(error: &RedisError) -> String {
+    error.code().map_or_else(|| format!("{:?}", error.kind()), str::to_owned)
+}

@@ -1,0 +1,206 @@
+//! A real redis-server on a free port, without persistence of its own, to be killed, stopped and restarted by a story.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+use redis::{Commands, Connection, FromRedisValue};
+use tempfile::TempDir;
+
+use super::{
+    ports::free_port,
+    process::Process,
+    wait::{PATIENCE, within},
+};
+
+const ATTEMPTS: usize = 5;
+
+/// One server. Its port stays its own over a restart.
+#[derive(Debug)]
+pub struct RedisServer {
+    directory: TempDir,
+    port: u16,
+    process: Process,
+}
+
+impl RedisServer {
+    /// An empty server that answers.
+    pub async fn start() -> Self {
+        for _ in 0..ATTEMPTS {
+            let directory = TempDir::new().expect("there is room for a temporary directory");
+            let port = free_port();
+            let mut process = run(directory.path(), port);
+            if answers(&mut process, port).await {
+                return Self { directory, port, process };
+            }
+        }
+        panic!("redis-server did not start in {ATTEMPTS} attempts; is it installed?");
+    }
+
+    /// `redis://127.0.0.1:PORT`
+    pub fn url(&self) -> String {
+        url(self.port)
+    }
+
+    /// A connection for the story's own questions.
+    pub fn connection(&self) -> Connection {
+        connect(self.port).expect("the server answers")
+    }
+
+    /// Ends the server at once, as a crash does. What was not saved is lost.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Stops the server's process: connections stay open and nothing answers.
+    pub fn pause(&self) {
+        self.process.signal(Signal::SIGSTOP);
+    }
+
+    /// Lets a paused server go on.
+    pub fn resume(&self) {
+        self.process.signal(Signal::SIGCONT);
+    }
+
+    /// Writes the present data to disk, for [`Self::restart_with_saved_data`].
+    pub fn save(&self) {
+        let _: () = self.ask(&["SAVE"]);
+    }
+
+    /// Kills the server and starts it on the same port with nothing in it.
+    pub async fn restart_empty(&mut self) {
+        let _ = std::fs::remove_file(self.directory.path().join("dump.rdb"));
+        self.restart_with_saved_data().await;
+    }
+
+    /// Kills the server and starts it on the same port with what the last [`Self::save`] wrote.
+    pub async fn restart_with_saved_data(&mut self) {
+        self.kill();
+        for _ in 0..ATTEMPTS {
+            self.process = run(self.directory.path(), self.port);
+            if answers(&mut self.process, self.port).await {
+                return;
+            }
+        }
+        panic!("redis-server did not return to port {}", self.port);
+    }
+
+    /// Sends one command.
+    pub fn ask<T: FromRedisValue>(&self, words: &[&str]) -> T {
+        let (name, arguments) = words.split_first().expect("a command has a name");
+        redis::cmd(name).arg(arguments).query(&mut self.connection()).unwrap_or_else(|error| panic!("{words:?}: {error}"))
+    }
+
+    /// The keys that match `pattern`, sorted.
+    pub fn keys(&self, pattern: &str) -> Vec<String> {
+        let mut connection = self.connection();
+        let mut keys: Vec<String> =
+            connection.scan_match(pattern).expect("a scan starts").map(|key| key.expect("a scan goes on")).collect();
+        keys.sort();
+        keys
+    }
+
+    /// Every key with a dump of its value, as bytes that can be searched.
+    pub fn contents(&self) -> BTreeMap<String, Vec<u8>> {
+        self.keys("*").into_iter().map(|key| (key.clone(), self.value(&key))).collect()
+    }
+
+    /// How often each command was run since the last [`Self::reset_counts`], by its name as `INFO commandstats` has it.
+    /// What a script calls is counted with the rest.
+    pub fn counts(&self) -> BTreeMap<String, u64> {
+        let info: String = self.ask(&["INFO", "commandstats"]);
+        info.lines().filter_map(count).collect()
+    }
+
+    /// Forgets the counts.
+    pub fn reset_counts(&self) {
+        let _: () = self.ask(&["CONFIG", "RESETSTAT"]);
+    }
+
+    fn value(&self, key: &str) -> Vec<u8> {
+        let kind: String = self.ask(&["TYPE", key]);
+        let value: redis::Value = match kind.as_str() {
+            "string" => self.ask(&["GET", key]),
+            "hash" => self.ask(&["HGETALL", key]),
+            "list" => self.ask(&["LRANGE", key, "0", "-1"]),
+            "set" => self.ask(&["SMEMBERS", key]),
+            "zset" => self.ask(&["ZRANGE", key, "0", "-1", "WITHSCORES"]),
+            "stream" => self.ask(&["XRANGE", key, "-", "+"]),
+            // It expired in between.
+            _ => redis::Value::Nil,
+        };
+        let mut bytes = Vec::new();
+        flatten(&value, &mut bytes);
+        bytes
+    }
+}
+
+fn flatten(value: &redis::Value, bytes: &mut Vec<u8>) {
+    match value {
+        redis::Value::BulkString(text) => bytes.extend(text),
+        redis::Value::SimpleString(text) => bytes.extend(text.bytes()),
+        redis::Value::Int(number) => bytes.extend(number.to_string().bytes()),
+        redis::Value::Array(values) => values.iter().for_each(|value| flatten(value, bytes)),
+        _ => {}
+    }
+    bytes.push(b' ');
+}
+
+/// `cmdstat_evalsha:calls=3,usec=…`
+fn count(line: &str) -> Option<(String, u64)> {
+    let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
+    Some((name.to_owned(), rest.split(',').next()?.parse().ok()?))
+}
+
+fn run(directory: &Path, port: u16) -> Process {
+    let mut command = Command::new("redis-server");
+    command.current_dir(directory).args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]).args(["--port", &port.to_string()]);
+    Process::start("redis-server", command)
+}
+
+/// Whether the server on `port` answers and is ours: another one may have been faster.
+async fn answers(process: &mut Process, port: u16) -> bool {
+    let ours = format!("process_id:{}\r", process.id());
+    let answered = within(PATIENCE, async || {
+        if process.has_ended() {
+            return Some(false);
+        }
+        let info: String = redis::cmd("INFO").arg("server").query(&mut connect(port)?).ok()?;
+        Some(info.contains(&ours))
+    });
+    answered.await.unwrap_or(false)
+}
+
+fn connect(port: u16) -> Option<Connection> {
+    redis::Client::open(url(port)).ok()?.get_connection().ok()
+}
+
+fn url(port: u16) -> String {
+    format!("redis://127.0.0.1:{port}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_returns_on_its_port_with_or_without_its_data() {
+        let mut redis = RedisServer::start().await;
+        let _: () = redis.ask(&["SET", "otp:{v1}:a", "1"]);
+        redis.save();
+        let _: () = redis.ask(&["SET", "otp:{v1}:b", "2"]);
+        redis.restart_with_saved_data().await;
+        assert_eq!(redis.keys("otp:*"), ["otp:{v1}:a"]);
+        redis.restart_empty().await;
+        assert!(redis.contents().is_empty());
+    }
+
+    #[tokio::test]
+    async fn commands_are_counted() {
+        let redis = RedisServer::start().await;
+        redis.reset_counts();
+        let _: () = redis.ask(&["SET", "a", "1"]);
+        assert_eq!(redis.counts().get("set"), Some(&1));
+    }
+}

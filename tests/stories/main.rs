@@ -1,0 +1,23 @@
+//! What the product promises, told end to end on its real parts: one promise a story, one subject a module.
+//!
+//! Not here: what one part promises alone. Those tests stand beside the code.
+//!
+//! **Invariant:** every story starts what it needs and shares nothing, so stories run in any order and side by side.
+
+mod bad_input;
+mod blacklist;
+mod economy;
+mod flush;
+mod guesses;
+mod holds;
+mod idempotency;
+mod main_job;
+mod operators;
+mod peers;
+mod provider;
+mod resend;
+mod shutdown;
+mod signatures;
+mod start;
+mod webhooks;
+mod wrangler;
