@@ -8,6 +8,8 @@ use otp_shared::{
     snapshot::{KeyId, PhoneHasher},
 };
 
+use crate::cors::Allowed;
+
 /// How old a snapshot may get before it is read again, in seconds, unless `SNAPSHOT_REFRESH_S` says otherwise.
 pub const DEFAULT_REFRESH_S: u64 = 30;
 
@@ -22,6 +24,8 @@ pub struct Vars {
     pub secret_previous: Option<String>,
     /// `SNAPSHOT_REFRESH_S`: 1 to 3600. Unset: [`DEFAULT_REFRESH_S`].
     pub snapshot_refresh_s: Option<String>,
+    /// `ALLOWED_ORIGINS`: whose pages may call besides the fan's own, as `https://app.example,https://www.example`. Unset: nobody's.
+    pub allowed_origins: Option<String>,
 }
 
 /// The parsed configuration.
@@ -30,6 +34,8 @@ pub struct Config {
     pub origin: String,
     /// How old a snapshot may get before it is read again.
     pub refresh_ms: u64,
+    /// Whose pages may call.
+    pub allowed: Allowed,
     /// Everything derived from the shared secrets.
     pub keys: Keys,
 }
@@ -52,9 +58,10 @@ impl Config {
         let current = current(given(vars.secret.as_ref())).map_err(|error| wrong.push(error)).ok();
         let previous = previous(given(vars.secret_previous.as_ref())).map_err(|error| wrong.push(error)).ok();
         let refresh_s = refresh_s(given(vars.snapshot_refresh_s.as_ref())).map_err(|error| wrong.push(error)).ok();
-        match (origin, current, previous, refresh_s) {
-            (Some(origin), Some(current), Some(previous), Some(refresh_s)) => {
-                Ok(Self { origin, refresh_ms: refresh_s.saturating_mul(1000), keys: Keys::new(&current, previous.as_ref()) })
+        let allowed = allowed(given(vars.allowed_origins.as_ref())).map_err(|error| wrong.push(error)).ok();
+        match (origin, current, previous, refresh_s, allowed) {
+            (Some(origin), Some(current), Some(previous), Some(refresh_s), Some(allowed)) => {
+                Ok(Self { origin, refresh_ms: refresh_s.saturating_mul(1000), allowed, keys: Keys::new(&current, previous.as_ref()) })
             }
             _ => Err(ConfigError(wrong)),
         }
@@ -126,6 +133,10 @@ fn refresh_s(text: Option<&str>) -> Result<u64, &'static str> {
     text.parse().ok().filter(|seconds| (1..=3600).contains(seconds)).ok_or("SNAPSHOT_REFRESH_S is not a whole number from 1 to 3600")
 }
 
+fn allowed(text: Option<&str>) -> Result<Allowed, &'static str> {
+    Allowed::parse(text.unwrap_or_default()).ok_or("ALLOWED_ORIGINS is not a list of the form https://host[:port],https://host[:port]")
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -152,9 +163,10 @@ pub(crate) mod tests {
             secret: None,
             secret_previous: Some("short".into()),
             snapshot_refresh_s: Some("0".into()),
+            allowed_origins: Some("*".into()),
         };
         let names: Vec<_> = wrong(&vars).iter().filter_map(|text| text.split(' ').next()).collect();
-        assert_eq!(names, ["ORIGIN_URL", "EDGE_SHARED_SECRET", "EDGE_SHARED_SECRET_PREVIOUS", "SNAPSHOT_REFRESH_S"]);
+        assert_eq!(names, ["ORIGIN_URL", "EDGE_SHARED_SECRET", "EDGE_SHARED_SECRET_PREVIOUS", "SNAPSHOT_REFRESH_S", "ALLOWED_ORIGINS"]);
     }
 
     #[test]

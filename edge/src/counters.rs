@@ -14,15 +14,27 @@ pub const PAUSE_MS: u64 = 10_000;
 /// [`PAUSE_MS`] for its turn.
 const GIVE_UP_MS: u64 = 20_000;
 
+/// A report as it is sent, as often as needed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// 1, 2, 3 … within the isolate.
+    pub sequence: u64,
+    /// [`EdgeCounters`] as JSON.
+    pub json: String,
+}
+
+/// Counts by name: a handful, so a list.
+type Tally = Vec<(&'static str, u64)>;
+
 /// The counts of one isolate. All times in milliseconds since the Unix epoch.
 #[derive(Debug, Default)]
 pub struct Counters {
     isolate: String,
     sequence: u64,
     passed: u64,
-    refused: BTreeMap<&'static str, u64>,
-    errors: BTreeMap<&'static str, u64>,
-    unsent: Option<EdgeCounters>,
+    refused: Tally,
+    errors: Tally,
+    unsent: Option<Report>,
     next_ms: u64,
     planned_ms: Option<u64>,
 }
@@ -59,7 +71,7 @@ impl Counters {
     }
 
     /// The report to send now: the last one again, if it did not arrive.
-    pub fn take(&mut self, snapshot_age_s: Option<u64>, now_ms: u64) -> EdgeCounters {
+    pub fn take(&mut self, snapshot_age_s: Option<u64>, now_ms: u64) -> Report {
         self.planned_ms = None;
         self.next_ms = now_ms.saturating_add(PAUSE_MS);
         let report = self.unsent.take().unwrap_or_else(|| self.report(snapshot_age_s));
@@ -75,26 +87,34 @@ impl Counters {
         self.passed == 0 && self.refused.is_empty() && self.errors.is_empty()
     }
 
-    fn report(&mut self, snapshot_age_s: Option<u64>) -> EdgeCounters {
+    fn report(&mut self, snapshot_age_s: Option<u64>) -> Report {
         self.sequence = self.sequence.saturating_add(1);
-        EdgeCounters {
+        let counters = EdgeCounters {
             isolate: self.isolate.clone(),
             sequence: self.sequence,
             passed: std::mem::take(&mut self.passed),
-            refused: named(std::mem::take(&mut self.refused)),
-            errors: named(std::mem::take(&mut self.errors)),
+            refused: named(&mut self.refused),
+            errors: named(&mut self.errors),
             snapshot_age_s,
-        }
+        };
+        // A struct of texts and numbers always serialises.
+        Report { sequence: self.sequence, json: serde_json::to_string(&counters).unwrap_or_default() }
     }
 }
 
-fn add_one(counts: &mut BTreeMap<&'static str, u64>, name: &'static str) {
-    let count = counts.entry(name).or_default();
-    *count = count.saturating_add(1);
+fn add_one(tally: &mut Tally, name: &'static str) {
+    match tally.iter_mut().find(|(known, _)| *known == name) {
+        Some((_, count)) => *count = count.saturating_add(1),
+        None => tally.push((name, 1)),
+    }
 }
 
-fn named(counts: BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
-    counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
+fn named(tally: &mut Tally) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for (name, count) in tally.drain(..) {
+        counts.insert(name.to_owned(), count);
+    }
+    counts
 }
 
 #[cfg(test)]
@@ -132,7 +152,7 @@ mod tests {
         counters.refuse(Code::Blacklisted);
         counters.error("kv_read");
         assert_eq!(counters.plan(NOW_MS), Some(0));
-        let report = counters.take(Some(7), NOW_MS);
+        let report: EdgeCounters = serde_json::from_str(&counters.take(Some(7), NOW_MS).json).unwrap();
         assert_eq!(report.refused, BTreeMap::from([("blacklisted".into(), 2)]));
         assert_eq!((report.errors.get("kv_read"), report.snapshot_age_s), (Some(&1), Some(7)));
     }
@@ -145,7 +165,8 @@ mod tests {
         assert_eq!(counters.take(Some(3), NOW_MS + PAUSE_MS), first);
         counters.arrived(1);
         let second = counters.take(None, NOW_MS + 2 * PAUSE_MS);
-        assert_eq!((second.sequence, second.passed), (2, 1));
+        assert_eq!(second.sequence, 2);
+        assert!(second.json.contains(r#""passed":1"#), "{}", second.json);
     }
 
     #[test]

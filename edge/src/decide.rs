@@ -8,11 +8,10 @@ use otp_shared::{
     problem::{Code, Problem},
     routes::{self, Forward, RouteError},
     snapshot::Match,
-    wire::{OtpRequest, VerifyRequest},
 };
-use serde::de::DeserializeOwned;
 
 use crate::{
+    body::{self, Members},
     burst::BurstKeys,
     config::Keys,
     holds::Holds,
@@ -100,22 +99,24 @@ struct Said {
 
 fn said(fan: Forward, body: &[u8]) -> Result<Said, Refusal> {
     match fan {
-        Forward::Request => Ok(Said { phone: Some(phone(&parse::<OtpRequest>(body)?.phone)?), challenge: None }),
+        Forward::Request => {
+            let members = Members::read(body, &body::REQUEST).ok_or_else(invalid_body)?;
+            let text = members.text("phone").ok_or_else(invalid_body)?;
+            Ok(Said { phone: Some(phone(text)?), challenge: None })
+        }
         Forward::Verify => {
-            let request: VerifyRequest = parse(body)?;
-            Ok(Said { phone: Some(phone(&request.phone)?), challenge: Some(request.challenge_id) })
+            let members = Members::read(body, &body::VERIFY).ok_or_else(invalid_body)?;
+            let text = |name| members.text(name).ok_or_else(invalid_body);
+            let (challenge, _code) = (text("challengeId")?, text("code")?);
+            Ok(Said { phone: Some(phone(text("phone")?)?), challenge: Some(challenge.to_owned()) })
         }
         _ => Ok(Said::default()),
     }
 }
 
-/// Serde's own messages quote what was sent, which may be a number or a code; these don't.
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(body).map_err(|error| {
-        let detail =
-            if error.is_data() { "A member of the body is missing, unknown, or not of its type." } else { "The body is not JSON." };
-        Refusal::new(Code::InvalidBody, detail)
-    })
+/// Quotes nothing of what was sent: that may be a number or a code.
+fn invalid_body() -> Refusal {
+    Refusal::new(Code::InvalidBody, "The body has to be a JSON object of texts with the documented members, each once.")
 }
 
 fn phone(text: &str) -> Result<Phone, Refusal> {

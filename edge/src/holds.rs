@@ -3,8 +3,6 @@
 //!
 //! **Invariant:** a hold ends by itself, no later than [`REMEMBER_S`] seconds after it was told, and refusals never prolong it.
 
-use std::collections::BTreeMap;
-
 use otp_shared::{
     address::Address,
     headers::{HeldSubject, HoldNotice},
@@ -17,7 +15,7 @@ pub const REMEMBER_S: u64 = 60;
 /// The most holds remembered at once: about a megabyte. More are not learned for up to a minute; the origin still refuses them.
 const CAPACITY: usize = 10_000;
 
-/// Who is held. (`BTreeMap`, because a hash map has no random seed in wasm, and the keys are the attacker's to choose.)
+/// Who is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Held {
     Phone(Phone),
@@ -27,7 +25,8 @@ enum Held {
 /// The remembered holds of one isolate.
 #[derive(Debug, Default)]
 pub struct Holds {
-    until_s: BTreeMap<Held, u64>,
+    /// Sorted by who is held. Not a hash map: wasm gives it no random seed, and the keys are the attacker's to choose.
+    until_s: Vec<(Held, u64)>,
 }
 
 impl Holds {
@@ -38,22 +37,39 @@ impl Holds {
             HeldSubject::Address => address.map(Held::Address),
         };
         let until_s = notice.until_s.min(now_s.saturating_add(REMEMBER_S));
-        if let Some(held) = held.filter(|held| until_s > now_s && self.has_room(held, now_s)) {
-            self.until_s.insert(held, until_s);
+        if let Some(held) = held.filter(|_| until_s > now_s) {
+            self.insert(held, until_s, now_s);
         }
     }
 
     /// Until when either is held, if one is: the later end, so that a retry at that time meets neither.
     pub fn until_s(&self, phone: Option<Phone>, address: Option<Address>, now_s: u64) -> Option<u64> {
         let ends = [phone.map(Held::Phone), address.map(Held::Address)].into_iter().flatten();
-        ends.filter_map(|held| self.until_s.get(&held).copied()).filter(|&until_s| until_s > now_s).max()
+        ends.filter_map(|held| self.get(held)).filter(|&until_s| until_s > now_s).max()
     }
 
-    fn has_room(&mut self, held: &Held, now_s: u64) -> bool {
+    fn get(&self, held: Held) -> Option<u64> {
+        let index = self.find(held).ok()?;
+        self.until_s.get(index).map(|(_, until_s)| *until_s)
+    }
+
+    fn insert(&mut self, held: Held, until_s: u64, now_s: u64) {
         if self.until_s.len() >= CAPACITY {
-            self.until_s.retain(|_, until_s| *until_s > now_s);
+            self.until_s.retain(|(_, until_s)| *until_s > now_s);
         }
-        self.until_s.len() < CAPACITY || self.until_s.contains_key(held)
+        match self.find(held) {
+            Ok(index) => {
+                if let Some((_, known_until_s)) = self.until_s.get_mut(index) {
+                    *known_until_s = until_s;
+                }
+            }
+            Err(index) if self.until_s.len() < CAPACITY => self.until_s.insert(index, (held, until_s)),
+            Err(_) => {}
+        }
+    }
+
+    fn find(&self, held: Held) -> Result<usize, usize> {
+        self.until_s.binary_search_by(|(known, _)| known.cmp(&held))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The Cloudflare Worker in front of the origin: it says no early and cheaply, and signs and forwards the rest.
 //!
 //! Everything here is pure and decides; `platform` alone talks to the runtime and carries the decisions out. A fan's request goes
-//! through these steps, each of which may refuse:
+//! through these steps, each of which may refuse ([`page`] answers before them, and [`cors`] tells browsers who may read what comes out):
 //!
 //! 1. [`decide::admit`]: route, announced length, media type
 //! 2. the body, counted while it arrives
@@ -17,8 +17,10 @@
 // A panic takes every request in flight in the isolate with it, so the Worker has none: no arithmetic that can overflow either.
 #![deny(clippy::arithmetic_side_effects)]
 
+pub mod body;
 pub mod burst;
 pub mod config;
+pub mod cors;
 pub mod counters;
 pub mod decide;
 pub mod forward;
@@ -27,6 +29,7 @@ pub mod holds;
 pub mod internal;
 pub mod isolate;
 pub mod log;
+pub mod page;
 pub mod refresh;
 pub mod refusal;
 pub mod request;

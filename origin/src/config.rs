@@ -17,7 +17,9 @@ use crate::{
 };
 
 mod reader;
+mod sms;
 pub use reader::{ConfigError, Reader};
+pub use sms::SmsSettings;
 
 /// Everything the origin is told at start.
 pub struct Config {
@@ -41,6 +43,8 @@ pub struct Config {
     pub session_ttl: Duration,
     /// `WHATSAPP_…`; the access data are required.
     pub whatsapp: WhatsAppConfig,
+    /// `SMS_…`; unset: no fallback channel.
+    pub sms: Option<SmsSettings>,
     /// `OTP_COUNTRIES`; required.
     pub countries: Countries,
     /// `OTP_TTL_S`, 30 to 900; unset: 300.
@@ -88,6 +92,7 @@ fn read(r: &mut Reader) -> Option<Config> {
     let session_ttl = r.seconds("SESSION_TTL_S", 60..=366 * 86_400, 30 * 86_400);
     let challenge_ttl = r.seconds("OTP_TTL_S", 30..=900, 300);
     let whatsapp = read_whatsapp(r, challenge_ttl);
+    let sms = sms::read(r);
     let countries = r.required("OTP_COUNTRIES", "country codes such as RW,KE, or all", Countries::parse);
     let quotas = read_quotas(r);
     let replicas = r.parse_or("OTP_REPLICAS", "a number from 1", 1u32).max(1);
@@ -106,6 +111,7 @@ fn read(r: &mut Reader) -> Option<Config> {
         admin_tokens,
         session_ttl,
         whatsapp: whatsapp?,
+        sms,
         countries: countries?,
         challenge_ttl,
         quotas,

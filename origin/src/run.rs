@@ -12,20 +12,25 @@ use tokio_util::task::TaskTracker;
 use crate::{
     app::{
         App, Settings, StoreKeys,
+        channel::Channel,
         counters::Counters,
+        decisions::Decisions,
+        hand::HandCopy,
         operators::Operators,
         publish,
         status::SnapshotStatus,
+        timings::Timings,
     },
     clock::{Clock, SystemClock},
     config::Config,
     domain::{challenge::Challenges, session::Sessions},
     edge::EdgeClient,
-    http::{self, Http, health::Readiness, server, signed::EdgeKeys},
+    http::{self, Http, dashboard::ticket::Tickets, health::Readiness, server, signed::EdgeKeys},
+    sms::Sms,
     store::{
         Store,
+        fallback::{Fallback, Setup},
         memory::Memory,
-        redis::{LocateError, RedisConfig, RedisStore},
     },
     whatsapp::WhatsApp,
 };
@@ -35,9 +40,9 @@ const SEND_DEADLINE: Duration = Duration::from_secs(8);
 /// How long a start waits for Redis before it goes on without.
 const REDIS_PATIENCE: Duration = Duration::from_secs(2);
 /// How long the last bookkeeping may take after the last answer.
-const SETTLE_PATIENCE: Duration = Duration::from_secs(10);
+pub const SETTLE_PATIENCE: Duration = Duration::from_secs(10);
 /// Between readiness dropping and the listener closing: a load balancer's time to notice.
-const LEAVE_NOTICE: Duration = Duration::from_millis(300);
+pub const LEAVE_NOTICE: Duration = Duration::from_millis(300);
 
 /// Why the origin does not start.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +65,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     if let Err(error) = app.sync_operators().await {
         tracing::warn!(target: "otp::start", %error, "the operator state is not synchronised yet");
     }
+    // libphonenumber compiles a country's patterns when it first meets it: not while a fan waits.
+    _ = app.served_phone("+250788123456");
     let publisher = tokio::spawn(publish::run(Arc::clone(&app)));
     let watcher = tokio::spawn({
         let whatsapp = Arc::clone(&app.whatsapp);
@@ -91,20 +98,27 @@ async fn assemble(config: &Config) -> Result<Arc<Http>, StartError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = open_store(config, &clock).await?;
     let whatsapp = WhatsApp::new(config.whatsapp.clone(), Arc::clone(&clock));
+    let mut channels: Vec<Arc<dyn Channel>> = vec![Arc::clone(&whatsapp) as _];
+    if let Some(sms) = &config.sms {
+        channels.push(Sms::new(sms.provider.clone(), sms.budget.clone(), Arc::clone(&clock)));
+    }
     let (secret, previous) = (&config.secret, config.secret_previous.as_ref());
     let edge = config.edge_url.as_deref().map(|url| EdgeClient::new(url, &config.edge_secret, secret, previous));
     let app = App {
         settings: settings(config),
-        clock,
         store,
-        channels: vec![Arc::clone(&whatsapp) as _],
+        channels,
         whatsapp,
         published: Mutex::new(SnapshotStatus { edge: edge.is_some(), ..SnapshotStatus::default() }),
         edge,
         challenges: Challenges::new(secret, previous),
         sessions: Sessions::new(secret, previous),
         operators: Operators::default(),
-        counters: Counters::default(),
+        counters: Counters::new(Arc::clone(&clock)),
+        decisions: Decisions::default(),
+        timings: Timings::default(),
+        hand: HandCopy::default(),
+        clock,
         hasher: PhoneHasher::new(&config.edge_secret),
         keys: StoreKeys::new(secret),
         changed: Notify::new(),
@@ -114,6 +128,7 @@ async fn assemble(config: &Config) -> Result<Arc<Http>, StartError> {
         app: Arc::new(app),
         edge_keys: EdgeKeys::new(&config.edge_secret, config.edge_secret_previous.as_ref()),
         admin_tokens: config.admin_tokens.clone(),
+        tickets: Tickets::new(secret, previous),
         readiness: Readiness::default(),
     }))
 }
@@ -134,18 +149,20 @@ async fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn S
     let Some(redis) = &config.redis else {
         return Ok(Arc::new(memory(config, clock)));
     };
-    open_redis(config, redis).await
-}
-
-fn memory(config: &Config, clock: &Arc<dyn Clock>) -> Memory {
-    Memory::new(Arc::clone(clock), config.quotas.clone(), config.replica.clone(), config.hold_threshold, config.memory_records)
-}
-
-async fn open_redis(config: &Config, redis: &RedisConfig) -> Result<Arc<dyn Store>, StartError> {
-    let unusable = |error: LocateError| StartError::Redis(error.to_string());
-    let store = RedisStore::connect(redis, &config.quotas, config.replica.clone(), config.hold_threshold).map_err(unusable)?;
+    let setup = Setup {
+        quotas: config.quotas.clone(),
+        replicas: config.replicas,
+        replica: config.replica.clone(),
+        hold_threshold: config.hold_threshold,
+        capacity: config.memory_records,
+    };
+    let store = Fallback::connect(redis, Arc::clone(clock), &setup).map_err(|error| StartError::Redis(error.to_string()))?;
     if !store.wait_ready(REDIS_PATIENCE).await {
         tracing::warn!(target: "otp::store", "redis is not there yet");
     }
     Ok(Arc::new(store))
+}
+
+fn memory(config: &Config, clock: &Arc<dyn Clock>) -> Memory {
+    Memory::new(Arc::clone(clock), config.quotas.clone(), config.replica.clone(), config.hold_threshold, config.memory_records)
 }

@@ -23,6 +23,7 @@
 //! look-up can fail. Rows whose time has passed never match.
 
 mod build;
+mod crc;
 mod hash;
 mod ranges;
 mod section;
@@ -259,10 +260,7 @@ fn sections(bytes: &[u8]) -> Result<[Range<usize>; SECTIONS.len()], SnapshotErro
 
 /// The CRC-32 of everything but the checksum itself. It finds damage, not malice: who may write to KV is Cloudflare's to guard.
 fn checksum(bytes: &[u8]) -> u32 {
-    let mut crc = crc32fast::Hasher::new();
-    crc.update(bytes.get(..CHECKSUM.start).unwrap_or_default());
-    crc.update(bytes.get(CHECKSUM.end..).unwrap_or_default());
-    crc.finalize()
+    crc::crc32([bytes.get(..CHECKSUM.start).unwrap_or_default(), bytes.get(CHECKSUM.end..).unwrap_or_default()])
 }
 
 fn read<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], SnapshotError> {

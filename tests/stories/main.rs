@@ -13,6 +13,7 @@ mod holds;
 mod idempotency;
 mod main_job;
 mod operators;
+mod outage;
 mod peers;
 mod provider;
 mod resend;

@@ -1,11 +1,12 @@
 //! The steps of `check` and `test`, in their order, with their time.
 //!
-//! Cheap steps come first, and the first failure ends the run: what comes after it would only repeat it.
+//! Steps come in phases, cheap ones first. All steps of a phase run, so that one run shows every fault of a
+//! kind; a phase with a failure ends the run, because the next one would only repeat it.
 
 use std::time::{Duration, Instant};
 
 use crate::command::{cargo, program, run};
-use crate::failure::{Context as _, Failure, Outcome};
+use crate::failure::{Failure, Outcome};
 use crate::setup::cargo_tools;
 use crate::{edge, guards, setup};
 
@@ -23,34 +24,35 @@ struct Step {
 /// the tests, so that nothing is compiled twice.
 pub const BUILD_BINARIES: [&str; 6] = ["build", "--workspace", "--bin", "otp-origin", "--bin", "otp-graph"];
 
-const CHECKS: [Step; 9] = [
-    Step { name: "set-up", why: "install what the machine lacks", work: || quietly(setup::for_tests()) },
+const SET_UP: &[Step] = &[Step { name: "set-up", why: "install what the machine lacks", work: || quietly(setup::for_tests()) }];
+const CHECKS: &[Step] = &[
     Step { name: "format", why: "rustfmt agrees with every file", work: || quietly(run(&mut cargo(&["fmt", "--all", "--check"]))) },
     Step { name: "guards", why: "the design's promises about dependencies hold", work: || quietly(guards::check()) },
     Step { name: "clippy", why: "no warning in any native target", work: || quietly(run(&mut cargo(&CLIPPY))) },
     Step { name: "clippy, wasm", why: "no warning in the Worker as it is shipped", work: || quietly(run(&mut cargo(&CLIPPY_WASM))) },
     Step { name: "deny", why: "licences, sources and bans of dependencies", work: || quietly(deny(&["bans", "licenses", "sources"])) },
     Step { name: "machete", why: "no dependency that nothing uses", work: || quietly(machete()) },
+];
+const BUILDS: &[Step] = &[
     Step { name: "edge", why: "the Worker builds and stays small", work: worker },
     Step { name: "binaries", why: "the programs that the stories start", work: || quietly(run(&mut cargo(&BUILD_BINARIES))) },
 ];
-const CLIPPY: [&str; 6] = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
-const CLIPPY_WASM: [&str; 8] = ["clippy", "--package", "otp-edge", "--target", "wasm32-unknown-unknown", "--", "-D", "warnings"];
-
-const TESTS: Step = Step {
+const TESTS: &[Step] = &[Step {
     name: "tests",
     why: "unit, contract, documentation and end-to-end tests",
     work: || quietly(run(&mut cargo(&["test", "--workspace"]))),
-};
+}];
+const CLIPPY: [&str; 6] = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+const CLIPPY_WASM: [&str; 8] = ["clippy", "--package", "otp-edge", "--target", "wasm32-unknown-unknown", "--", "-D", "warnings"];
 
 /// Every check that comes before the tests.
 pub fn check() -> Outcome {
-    go_through(&CHECKS.iter().collect::<Vec<_>>())
+    go_through(&[SET_UP, CHECKS, BUILDS])
 }
 
 /// Every check and every test: what CI requires.
 pub fn test() -> Outcome {
-    go_through(&CHECKS.iter().chain([&TESTS]).collect::<Vec<_>>())
+    go_through(&[SET_UP, CHECKS, BUILDS, TESTS])
 }
 
 /// Only the end-to-end stories that fit `filter`, on fresh builds of what they start.
@@ -84,20 +86,23 @@ fn quietly(outcome: Outcome) -> Outcome<Note> {
     outcome.map(|()| Note::new())
 }
 
-fn go_through(steps: &[&Step]) -> Outcome {
+fn go_through(phases: &[&[Step]]) -> Outcome {
     let mut lines = Vec::new();
-    let mut failed = None;
-    for step in steps {
-        if failed.is_some() {
-            lines.push(format!("{:<14} {:>8}  not run", step.name, ""));
-            continue;
+    let mut failures: Vec<String> = Vec::new();
+    for phase in phases {
+        let failed_before = !failures.is_empty();
+        for step in *phase {
+            if failed_before {
+                lines.push(format!("{:<14} {:>8}  not run", step.name, ""));
+                continue;
+            }
+            let (took, outcome) = perform(step);
+            lines.push(format!("{:<14} {:>6.1} s  {}", step.name, took.as_secs_f64(), verdict(&outcome)));
+            failures.extend(outcome.err().map(|failure| format!("{}: {failure}", step.name)));
         }
-        let (took, outcome) = perform(step);
-        lines.push(format!("{:<14} {:>6.1} s  {}", step.name, took.as_secs_f64(), verdict(&outcome)));
-        failed = outcome.err().map(|failure| (step.name, failure));
     }
     println!("\nsummary\n  {}", lines.join("\n  "));
-    failed.map_or(Ok(()), |(name, failure)| Err(failure).or_say(name))
+    if failures.is_empty() { Ok(()) } else { Err(Failure::new(failures.join("\nerror: "))) }
 }
 
 fn perform(step: &Step) -> (Duration, Outcome<Note>) {
@@ -126,14 +131,14 @@ mod tests {
     const NEVER: Step = Step { name: "never", why: "it comes too late", work: || panic!("ran after a failure") };
 
     #[test]
-    fn the_first_failure_ends_the_run_and_is_named() {
-        let failure = go_through(&[&GOOD, &BAD, &NEVER]).unwrap_err();
-        assert_eq!(failure.to_string(), "bad: a sentence");
+    fn a_failed_phase_is_finished_and_ends_the_run() {
+        let failure = go_through(&[&[GOOD, BAD, BAD], &[NEVER]]).unwrap_err();
+        assert_eq!(failure.to_string(), "bad: a sentence\nerror: bad: a sentence");
     }
 
     #[test]
     fn a_run_without_failures_succeeds() {
-        assert_eq!(go_through(&[&GOOD, &GOOD]), Ok(()));
+        assert_eq!(go_through(&[&[GOOD], &[GOOD]]), Ok(()));
     }
 
     #[test]

@@ -82,10 +82,9 @@ async fn report(config: Rc<Config>, delay_ms: u64) {
     sleep(delay_ms).await;
     let now_ms = clock::now_ms();
     let report = memory::isolate(|isolate| isolate.counters.take(isolate.snapshots.age_s(now_ms), now_ms));
-    let body = serde_json::to_vec(&report).unwrap_or_default();
-    match send(&config, &body).await {
-        Some(status) if (200..300).contains(&status) => memory::isolate(|isolate| isolate.counters.arrived(report.sequence)),
-        status => console::write_within_budget(&Line::new(Level::Warn, "report_failed").with("status", status)),
+    match send(&config, report.json.as_bytes()).await {
+        Some(200..=299) => memory::isolate(|isolate| isolate.counters.arrived(report.sequence)),
+        status => console::write_within_budget(&Line::new(Level::Warn, "report_failed").count("status", status.unwrap_or_default().into())),
     }
 }
 

@@ -2,13 +2,10 @@
 //!
 //! **Invariant:** a binding that is missing, fails or is slow refuses nobody.
 
-use wasm_bindgen::{JsCast, JsValue};
-use worker::{
-    Env,
-    js_sys::{Function, Object, Promise, Reflect, futures::JsFuture},
-};
+use wasm_bindgen::JsValue;
+use worker::Env;
 
-use super::{clock::within, memory};
+use super::{clock::within, js, memory};
 use crate::{
     burst::{Binding, BurstKeys},
     refusal::Refusal,
@@ -30,14 +27,8 @@ pub async fn ask(env: &Env, keys: &BurstKeys) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Called by hand and not through the `worker` crate, which insists on the name of the binding's JavaScript class: that name is the
-/// platform's to change, and a limit that fails open would not be missed.
 async fn allows(env: &Env, binding: Binding, key: &str) -> Result<bool, JsValue> {
-    let object = Reflect::get(env, &binding.name().into())?;
-    let limit: Function = Reflect::get(&object, &"limit".into())?.dyn_into()?;
-    let options = Object::new();
-    Reflect::set(&options, &"key".into(), &key.into())?;
-    let promise: Promise = limit.call1(&object, &options)?.dyn_into()?;
-    let outcome = JsFuture::from(promise).await?;
-    Reflect::get(&outcome, &"success".into())?.as_bool().ok_or(JsValue::UNDEFINED)
+    let options = js::object([("key", key.into())])?;
+    let outcome = js::call(&js::get(env, binding.name())?, "limit", [options]).await?;
+    js::get(&outcome, "success")?.as_bool().ok_or(JsValue::UNDEFINED)
 }

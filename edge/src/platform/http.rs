@@ -4,9 +4,9 @@
 
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Headers, ReadableStream, ReadableStreamDefaultReader, Request, Response, ResponseInit};
-use worker::js_sys::{ArrayBuffer, Object, Reflect, Uint8Array, futures::JsFuture};
+use worker::js_sys::{ArrayBuffer, Object, Uint8Array, futures::JsFuture};
 
-use super::clock::within;
+use super::{clock::within, js};
 use crate::{
     decide,
     refusal::{Refusal, Reply},
@@ -39,8 +39,7 @@ pub fn header(headers: &Headers, name: &str) -> Option<String> {
 }
 
 fn country(request: &Request) -> Option<Country> {
-    let cf = Reflect::get(request, &"cf".into()).ok().filter(JsValue::is_object)?;
-    let country = Reflect::get(&cf, &"country".into()).ok()?.as_string()?;
+    let country = js::get(&js::get(request, "cf").ok()?, "country").ok()?.as_string()?;
     Country::parse(&country).ok()
 }
 
@@ -93,8 +92,7 @@ async fn read_all(stream: &ReadableStream, limit: usize, announced: Option<u64>)
 async fn read_chunk(reader: &ReadableStreamDefaultReader) -> Result<Option<Uint8Array>, Refusal> {
     let broken = |_| Refusal::new(Code::InvalidBody, "The body broke off.");
     let result = JsFuture::from(reader.read()).await.map_err(broken)?;
-    let value = Reflect::get(&result, &"value".into()).map_err(broken)?;
-    Ok(value.dyn_into().ok())
+    Ok(js::get(&result, "value").map_err(broken)?.dyn_into().ok())
 }
 
 /// The edge's own answer.
@@ -106,7 +104,14 @@ pub fn response(reply: &Reply) -> Result<Response, JsValue> {
     let init = ResponseInit::new();
     init.set_status(reply.status);
     init.set_headers(&headers);
-    Response::new_with_opt_str_and_init(Some(&reply.body), &init)
+    let body = Some(reply.body.as_str()).filter(|_| has_body(reply.status));
+    Response::new_with_opt_str_and_init(body, &init)
+}
+
+/// Adds headers to an answer, next to those that it has.
+pub fn add(response: &Response, headers: &[(&'static str, String)]) -> Result<(), JsValue> {
+    let theirs = response.headers();
+    headers.iter().try_for_each(|(name, value)| theirs.append(name, value))
 }
 
 /// The origin's answer with other headers. Its bytes are not looked at: they do not even enter the Worker's own memory.
@@ -114,7 +119,11 @@ pub fn passed_on(status: u16, headers: &Headers, body: &ArrayBuffer) -> Result<R
     let init = ResponseInit::new();
     init.set_status(status);
     init.set_headers(headers);
-    // These have no body by definition, and the runtime refuses even an empty one.
-    let body: Option<&Object> = if matches!(status, 101 | 204 | 205 | 304) { None } else { Some(body.unchecked_ref()) };
+    let body: Option<&Object> = if has_body(status) { Some(body.unchecked_ref()) } else { None };
     Response::new_with_opt_buffer_source_and_init(body, &init)
+}
+
+/// Some answers have no body by definition, and the runtime refuses even an empty one.
+fn has_body(status: u16) -> bool {
+    !matches!(status, 101 | 204 | 205 | 304)
 }

@@ -2,20 +2,20 @@
 //!
 //! **Invariant:** no call takes longer than its limit, and no failure says more than that it failed: the caller goes on without KV.
 
-use futures_util::TryFutureExt;
 use otp_shared::kv::KV_BLACKLIST_PREFIX;
+use wasm_bindgen::{JsCast, JsValue};
 use worker::{
     Env,
-    kv::{KvError, KvStore, ListResponse},
+    js_sys::{Array, ArrayBuffer, Uint8Array},
 };
 
-use super::{clock::within, memory};
+use super::{clock::within, js, memory};
 use crate::hand::Key;
 
 /// The binding's name in `wrangler.toml`.
 const BINDING: &str = "OTP_KV";
 /// How long a value may be served from the location's cache: the least that KV takes, in seconds.
-const CACHE_TTL_S: u64 = 30;
+const CACHE_TTL_S: u32 = 30;
 /// A read that takes longer is given up, in milliseconds. Shorter than [`crate::refresh::GIVE_UP_MS`].
 const READ_MS: u64 = 5_000;
 /// A write that takes longer is given up; it may still happen.
@@ -28,39 +28,43 @@ const MAX_PAGES: usize = 500;
 pub struct Failed;
 
 /// The namespace of one request.
-pub struct Kv(Option<KvStore>);
+pub struct Kv(JsValue);
+
+/// A page of a listing.
+struct Page {
+    keys: Vec<Key>,
+    /// Where the next one begins; `None` at the end.
+    cursor: Option<JsValue>,
+}
 
 impl Kv {
     /// The bound namespace. One that is not bound fails at every call.
     pub fn of(env: &Env) -> Self {
-        Self(KvStore::from_this(env, BINDING).ok())
+        Self(js::get(env, BINDING).unwrap_or_default())
     }
 
     /// A value; `None` when there is none.
     pub async fn read(&self, key: &str) -> Result<Option<Vec<u8>>, Failed> {
-        let store = self.store("kv_read")?;
-        limited(READ_MS, "kv_read", store.get(key).cache_ttl(CACHE_TTL_S).bytes()).await
+        limited(READ_MS, "kv_read", self.get(key)).await
     }
 
     /// Writes a value.
     pub async fn write(&self, key: &str, value: &[u8]) -> Result<(), Failed> {
-        let store = self.store("kv_write")?;
-        let put = store.put_bytes(key, value).map_err(|_| failed("kv_write"))?;
-        limited(WRITE_MS, "kv_write", put.execute()).await
+        let put = js::call(&self.0, "put", [key.into(), Uint8Array::from(value).into()]);
+        limited(WRITE_MS, "kv_write", put).await.map(|_| ())
     }
 
     /// All keys that begin so, or a failure: part of a list is none.
     pub async fn list(&self, prefix: &str) -> Result<Vec<Key>, Failed> {
         let mut keys = Vec::new();
-        let mut cursor = None;
+        let mut cursor = JsValue::UNDEFINED;
         for _ in 0..MAX_PAGES {
-            let page = self.page(prefix, cursor).await?;
-            keys.extend(page.keys.into_iter().map(|key| Key { name: key.name, expires_s: key.expiration }));
-            cursor = match page.cursor {
-                Some(next) if !page.list_complete => Some(next),
-                _ if page.list_complete => return Ok(keys),
-                _ => return Err(failed("kv_list")),
-            };
+            let page = limited(READ_MS, "kv_list", self.page(prefix, cursor)).await?;
+            keys.extend(page.keys);
+            match page.cursor {
+                Some(next) => cursor = next,
+                None => return Ok(keys),
+            }
         }
         Err(failed("kv_list"))
     }
@@ -70,22 +74,38 @@ impl Kv {
         self.list(KV_BLACKLIST_PREFIX).await
     }
 
-    async fn page(&self, prefix: &str, cursor: Option<String>) -> Result<ListResponse, Failed> {
-        let list = self.store("kv_list")?.list().prefix(prefix.to_owned());
-        let list = match cursor {
-            Some(cursor) => list.cursor(cursor),
-            None => list,
-        };
-        limited(READ_MS, "kv_list", list.execute()).await
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, JsValue> {
+        let options = js::object([("type", "arrayBuffer".into()), ("cacheTtl", CACHE_TTL_S.into())])?;
+        let value = js::call(&self.0, "get", [key.into(), options]).await?;
+        if value.is_null() {
+            return Ok(None);
+        }
+        let buffer: ArrayBuffer = value.dyn_into()?;
+        Ok(Some(Uint8Array::new(&buffer).to_vec()))
     }
 
-    fn store(&self, name: &'static str) -> Result<&KvStore, Failed> {
-        self.0.as_ref().ok_or_else(|| failed(name))
+    async fn page(&self, prefix: &str, cursor: JsValue) -> Result<Page, JsValue> {
+        let options = js::object([("prefix", prefix.into()), ("cursor", cursor)])?;
+        let result = js::call(&self.0, "list", [options]).await?;
+        let keys: Array = js::get(&result, "keys")?.dyn_into()?;
+        let keys = keys.iter().map(|listed| key(&listed)).collect::<Result<_, _>>()?;
+        if js::get(&result, "list_complete")?.is_truthy() {
+            return Ok(Page { keys, cursor: None });
+        }
+        // A page that is not the last names the next: without that, the list would be taken for complete.
+        let cursor = js::get(&result, "cursor")?;
+        if cursor.is_string() { Ok(Page { keys, cursor: Some(cursor) }) } else { Err(cursor) }
     }
 }
 
-async fn limited<T>(ms: u64, name: &'static str, call: impl Future<Output = Result<T, KvError>>) -> Result<T, Failed> {
-    within(ms, call.map_err(|_| Failed)).await.unwrap_or(Err(Failed)).map_err(|_| failed(name))
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a Unix second: whole, positive, far below 2^53")]
+fn key(listed: &JsValue) -> Result<Key, JsValue> {
+    let name = js::get(listed, "name")?.as_string().ok_or(JsValue::UNDEFINED)?;
+    Ok(Key { name, expires_s: js::get(listed, "expiration")?.as_f64().map(|second| second as u64) })
+}
+
+async fn limited<T>(ms: u64, name: &'static str, call: impl Future<Output = Result<T, JsValue>>) -> Result<T, Failed> {
+    within(ms, call).await.and_then(Result::ok).ok_or_else(|| failed(name))
 }
 
 /// Counts the failure where it happened.

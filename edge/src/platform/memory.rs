@@ -7,9 +7,9 @@ use std::{
     rc::Rc,
 };
 
-use worker::{Env, js_sys::Reflect};
+use worker::Env;
 
-use super::{clock, console};
+use super::{clock, console, js};
 use crate::{
     config::{Config, Vars},
     forward,
@@ -42,12 +42,13 @@ pub fn config(env: &Env) -> Result<Rc<Config>, Refusal> {
 }
 
 fn vars(env: &Env) -> Vars {
-    let text = |name: &str| Reflect::get(env, &name.into()).ok().and_then(|value| value.as_string());
+    let text = |name: &str| js::get(env, name).ok().and_then(|value| value.as_string());
     Vars {
         origin_url: text("ORIGIN_URL"),
         secret: text("EDGE_SHARED_SECRET"),
         secret_previous: text("EDGE_SHARED_SECRET_PREVIOUS"),
         snapshot_refresh_s: text("SNAPSHOT_REFRESH_S"),
+        allowed_origins: text("ALLOWED_ORIGINS"),
     }
 }
 

@@ -9,6 +9,7 @@ mod cron;
 mod fan;
 mod http;
 mod internal;
+mod js;
 mod kv;
 mod memory;
 mod origin;
@@ -21,10 +22,12 @@ use worker::{Context, Env, Result, ScheduleContext, ScheduledEvent, event};
 
 use crate::{
     config::Config,
+    cors::{self, Site},
     decide::{self, Route},
     forward,
     log::{Level, Line},
-    refusal::Refusal,
+    page,
+    refusal::{Refusal, Reply},
     request::Facts,
 };
 
@@ -44,24 +47,48 @@ async fn fetch(request: Request, env: Env, ctx: Context) -> Result<Response> {
     let facts = http::facts(&request);
     let id = forward::request_id(clock::random().unwrap_or_default());
     let call = Call { request, facts, env, ctx, id };
+    if let Some(page) = page(&call) {
+        return page.or_else(|refusal| refuse(&call, &refusal));
+    }
     let config = match memory::config(&call.env) {
         Ok(config) => config,
         Err(refusal) => return refuse(&call, &refusal),
     };
-    let response = answer(&call, &config).await.or_else(|refusal| refuse(&call, &refusal));
+    let site = site(&call, &config);
+    let response = answer(&call, &config, &site).await.or_else(|refusal| refuse(&call, &refusal))?;
+    http::add(&response, &cors::headers(&call.facts.path, &site))?;
     background::report_when_due(&call.ctx, &config);
-    response
+    Ok(response)
 }
 
-async fn answer(call: &Call, config: &Rc<Config>) -> std::result::Result<Response, Refusal> {
+fn page(call: &Call) -> Option<std::result::Result<Response, Refusal>> {
+    let Facts { method, path, query, .. } = &call.facts;
+    let known = http::header(&call.request.headers(), "if-none-match");
+    let answer = page::answer(&page::Asked { method, path, query, known: known.as_deref() })?;
+    Some(answer.and_then(|reply| write(call, reply)))
+}
+
+fn site(call: &Call, config: &Config) -> Site {
+    let origin = http::header(&call.request.headers(), "origin");
+    cors::site(origin.as_deref(), &call.request.url(), &config.allowed)
+}
+
+async fn answer(call: &Call, config: &Rc<Config>, site: &Site) -> std::result::Result<Response, Refusal> {
+    if let Some(reply) = cors::preflight(&call.facts.method, &call.facts.path, site) {
+        return write(call, reply);
+    }
     // 1. the route
     match decide::admit(&call.facts)? {
-        Route::Forward(fan) => fan::serve(call, config, fan).await,
-        Route::Internal(internal) => {
-            let reply = internal::serve(call, config, internal).await?.request_id(&call.id);
-            http::response(&reply).map_err(|_| Refusal::new(Code::Internal, "The answer could not be written."))
+        Route::Forward(fan) => {
+            cors::refuse_foreign(fan, site)?;
+            fan::serve(call, config, fan).await
         }
+        Route::Internal(internal) => write(call, internal::serve(call, config, internal).await?),
     }
+}
+
+fn write(call: &Call, reply: Reply) -> std::result::Result<Response, Refusal> {
+    http::response(&reply.request_id(&call.id)).map_err(|_| Refusal::new(Code::Internal, "The answer could not be written."))
 }
 
 fn refuse(call: &Call, refusal: &Refusal) -> Result<Response> {
@@ -74,10 +101,10 @@ fn line(call: &Call, refusal: &Refusal) -> Line {
     let level = if refusal.problem.code.status() >= 500 { Level::Warn } else { Level::Info };
     Line::new(level, "refused")
         .with("code", refusal.problem.code.as_str())
-        .with("because", refusal.because)
-        .with("phone", refusal.about.map(|phone| phone.masked()))
-        .with("address", call.facts.address.map(|address| Address::from(address).to_string()))
-        .with("request_id", call.id.as_str())
+        .with_some("because", refusal.because)
+        .with_some("phone", refusal.about.map(|phone| phone.masked()).as_deref())
+        .with_some("address", call.facts.address.map(|address| Address::from(address).to_string()).as_deref())
+        .with("request_id", &call.id)
 }
 
 /// The cron.

@@ -25,19 +25,27 @@ use crate::{
 };
 use channel::Channel;
 use counters::Counters;
+use decisions::Decisions;
+use hand::HandCopy;
 use operators::Operators;
 use status::SnapshotStatus;
+use timings::Timings;
 
 pub mod caller;
 pub mod channel;
 pub mod counters;
+pub mod decisions;
 pub mod delivery;
+pub mod hand;
 pub mod operators;
 pub mod publish;
 pub mod refusal;
 pub mod request;
+pub mod series;
 pub mod sessions;
+pub mod spread;
 pub mod status;
+pub mod timings;
 pub mod verify;
 pub mod webhook;
 
@@ -82,6 +90,12 @@ pub struct App {
     pub operators: Operators,
     /// What happened since the start.
     pub counters: Counters,
+    /// Why somebody was refused lately.
+    pub decisions: Decisions,
+    /// How long things take.
+    pub timings: Timings,
+    /// What ops wrote to KV by hand, as heard last.
+    pub hand: HandCopy,
     /// Hashes numbers as the edge does.
     pub hasher: PhoneHasher,
     /// Hashes numbers and idempotency keys for the store.

@@ -17,9 +17,12 @@ use otp_shared::{
 use super::{App, refusal::Refused};
 use crate::{
     clock,
-    domain::operator::{About, Change, OperatorState},
+    domain::operator::{About, Change, OperatorState, Stamp},
     store::{StoreError, StoreState},
 };
+
+/// How many changes the store is given in one step: a thousand take Redis a few milliseconds.
+const MERGED_AT_ONCE: usize = 1000;
 
 /// This replica's copy, with the blacklist in the form in which it is looked up.
 pub struct Operators {
@@ -57,6 +60,19 @@ pub struct Wanted {
     pub note: String,
     /// Milliseconds until it ends by itself.
     pub ttl_ms: Option<u64>,
+}
+
+impl Wanted {
+    fn at(self, ms: u64, counter: u32, now_ms: u64) -> Change {
+        Change {
+            stamp: Stamp { ms, counter, id: hex(&clock::random::<8>()) },
+            about: self.about,
+            who: self.who,
+            note: self.note,
+            present: self.present,
+            until_ms: self.ttl_ms.map(|ttl| now_ms + ttl),
+        }
+    }
 }
 
 impl Default for Operators {
@@ -107,6 +123,11 @@ impl Operators {
         }
     }
 
+    /// After a change of our own: whoever is at `version - 1` knows all of `version`. Otherwise another replica's change is still to be read.
+    fn note_version(&self, version: u64) {
+        _ = self.version.compare_exchange(version.saturating_sub(1), version, Ordering::AcqRel, Ordering::Acquire);
+    }
+
     fn read<T>(&self, look: impl FnOnce(&Inner) -> T) -> T {
         look(&self.inner.read().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
@@ -133,33 +154,49 @@ pub fn add_blacklist<'a>(builder: &mut SnapshotBuilder, changes: impl Iterator<I
 impl App {
     /// Makes one change: durable first, then in force here, then on its way to the edge.
     pub async fn change(&self, wanted: Wanted) -> Result<(Change, Vec<Stored>), Refused> {
-        let now_ms = self.clock.now_ms();
-        let id = hex(&clock::random::<8>());
-        let change = Change {
-            stamp: self.operators.read(|inner| inner.state.next_stamp(now_ms, id)),
-            about: wanted.about,
-            who: wanted.who,
-            note: wanted.note,
-            present: wanted.present,
-            until_ms: wanted.ttl_ms.map(|ttl| now_ms + ttl),
-        };
-        let stored = self.make_durable(&change).await?;
-        self.operators.absorb([change.clone()], None, &self.hasher, now_ms);
-        self.changed.notify_one();
-        Ok((change, stored))
+        let (mut changes, stored) = self.change_all(vec![wanted]).await?;
+        Ok((changes.pop().expect("what was wanted was one change"), stored))
     }
 
-    async fn make_durable(&self, change: &Change) -> Result<Vec<Stored>, Refused> {
+    /// Makes many changes, each durable before any is in force here. A store that fails half way keeps the half it took: the same changes made
+    /// again do no harm and complete it.
+    pub async fn change_all(&self, wanted: Vec<Wanted>) -> Result<(Vec<Change>, Vec<Stored>), Refused> {
+        if wanted.is_empty() {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let now_ms = self.clock.now_ms();
+        let first = self.operators.read(|inner| inner.state.next_stamp(now_ms, String::new()));
+        let changes: Vec<_> = (first.counter..).zip(wanted).map(|(counter, wanted)| wanted.at(first.ms, counter, now_ms)).collect();
+        let stored = self.make_durable(&changes).await?;
+        self.operators.absorb(changes.iter().cloned(), None, &self.hasher, now_ms);
+        self.changed.notify_one();
+        Ok((changes, stored))
+    }
+
+    async fn make_durable(&self, changes: &[Change]) -> Result<Vec<Stored>, Refused> {
         if self.store.state() != StoreState::MemoryFallback {
-            match self.store.merge_operator(std::slice::from_ref(change)).await {
-                Ok(_) => return Ok(vec![self.stored_in()]),
+            match self.merge_in_parts(changes).await {
+                Ok(version) => {
+                    self.operators.note_version(version);
+                    return Ok(vec![self.stored_in()]);
+                }
                 Err(error) => tracing::warn!(target: "otp::operator", %error, "the store did not take the change"),
             }
         }
-        self.backup(Some(change)).await.map_err(|()| Refused::NotDurable)?;
+        self.backup(changes).await.map_err(|()| Refused::NotDurable)?;
         // The fallback remembers it until Redis is back; the copy at the edge is what makes it durable.
-        self.store.merge_operator(std::slice::from_ref(change)).await?;
+        self.merge_in_parts(changes).await?;
         Ok(vec![Stored::Edge])
+    }
+
+    /// Merges into the store in parts, none of which blocks it for long; the last part's version.
+    async fn merge_in_parts(&self, changes: &[Change]) -> Result<u64, StoreError> {
+        let mut parts = changes.chunks(MERGED_AT_ONCE);
+        let mut version = self.store.merge_operator(parts.next().unwrap_or_default()).await?;
+        for part in parts {
+            version = self.store.merge_operator(part).await?;
+        }
+        Ok(version)
     }
 
     fn stored_in(&self) -> Stored {
@@ -170,12 +207,12 @@ impl App {
         }
     }
 
-    /// Writes this replica's copy, with one change more, to the edge's KV.
-    pub async fn backup(&self, with: Option<&Change>) -> Result<(), ()> {
+    /// Writes this replica's copy, with these changes more, to the edge's KV.
+    async fn backup(&self, with: &[Change]) -> Result<(), ()> {
         let edge = self.edge.as_ref().ok_or(())?;
-        let mut changes = self.operators.changes();
-        changes.retain(|known| with.is_none_or(|change| known.about != change.about));
-        changes.extend(with.cloned());
+        let mut state = collect(self.operators.changes());
+        with.iter().cloned().for_each(|change| _ = state.merge(change));
+        let changes: Vec<_> = state.changes().cloned().collect();
         edge.put_operator(&self.settings.replica, &changes, self.clock.now_ms()).await.map_err(|error| {
             tracing::warn!(target: "otp::operator", %error, "the edge did not take the copy of the operator state");
         })
@@ -195,7 +232,7 @@ impl App {
             .filter(|change| theirs.get(&change.about).is_none_or(|known| known.stamp < change.stamp))
             .collect();
         if !newer.is_empty() || !copy.filled {
-            version = self.store.merge_operator(&newer).await?;
+            version = self.merge_in_parts(&newer).await?;
         }
         let news = copy.changes.len();
         self.operators.absorb(copy.changes, Some(version), &self.hasher, now_ms);

@@ -45,6 +45,7 @@ impl App {
         let ttl_ms = super::request::duration_ms(self.settings.publish_interval) + LEASE_MARGIN_MS;
         let Some(lease) = self.store.lease(&self.settings.replica, ttl_ms).await? else {
             *published = None;
+            self.leave_to_another();
             return Ok(());
         };
         let holds = self.store.holds().await?;
@@ -60,7 +61,7 @@ impl App {
             *published = Some(content);
             tracing::info!(target: "otp::snapshot", version = lease.version, size, "published");
         }
-        self.note(lease.version, result.map_err(|error| error.to_string()));
+        self.note(lease.version, &changes, result.map_err(|error| error.to_string()));
         Ok(())
     }
 
@@ -74,18 +75,27 @@ impl App {
         builder.encode()
     }
 
-    fn note(&self, version: u64, result: Result<(), String>) {
+    fn note(&self, version: u64, changes: &[Change], result: Result<(), String>) {
         let mut status = self.published.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match result {
             Ok(()) => {
-                let published_at_s = Some(self.clock.now_ms() / 1000);
-                *status = SnapshotStatus { edge: true, version: Some(version), published_at_s, error: None };
+                let now_s = self.clock.now_ms() / 1000;
+                let since_s = |id: &String| status.changes.get(id).copied().unwrap_or(now_s);
+                let changes = Arc::new(changes.iter().map(|change| (change.stamp.id.clone(), since_s(&change.stamp.id))).collect());
+                let published_at_s = Some(now_s);
+                *status = SnapshotStatus { edge: true, version: Some(version), published_at_s, error: None, elsewhere: false, changes };
             }
             Err(error) => {
                 tracing::warn!(target: "otp::snapshot", %error, "the edge did not take the snapshot");
-                status.error = Some(error);
+                (status.error, status.elsewhere) = (Some(error), false);
             }
         }
+    }
+
+    /// What another replica publishes is not known here.
+    fn leave_to_another(&self) {
+        let mut status = self.published.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *status = SnapshotStatus { edge: true, elsewhere: true, ..SnapshotStatus::default() };
     }
 }
 

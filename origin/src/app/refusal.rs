@@ -1,8 +1,8 @@
-//! Why a use case says no. Not how it is told: the mapping to problem codes is `http::problem`'s.
+//! Why a use case says no. Not how it is told: the words of the answer are `http::answer`'s.
 //!
 //! **Invariant:** `Display` holds no number, code or token, so it may be logged and counted.
 
-use otp_shared::limits::Limit;
+use otp_shared::{limits::Limit, problem::Code};
 
 use crate::{domain::judgement::Hold, store::StoreError};
 
@@ -79,10 +79,53 @@ pub enum Refused {
     /// What should be removed is not there.
     #[error("not found")]
     NotFound,
+    /// A blacklist entry would refuse very many people; says what it covers.
+    #[error("too wide: {0}")]
+    TooWide(&'static str),
+    /// The entry stands in KV by an operator's hand, where only the hand can remove it.
+    #[error("written by hand")]
+    WrittenByHand,
     /// The store did not answer, and nothing stands in for it.
     #[error("store: {0}")]
     Store(#[from] StoreError),
     /// No durable copy took the operator's change; nothing changed.
     #[error("no durable copy took the change")]
     NotDurable,
+}
+
+impl Refused {
+    /// The stable code by which it is told, counted and recorded.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::InvalidField(_) => Code::InvalidBody,
+            Self::InvalidPhone => Code::InvalidPhone,
+            Self::UnsupportedCountry => Code::UnsupportedCountry,
+            Self::Blacklisted(_) => Code::Blacklisted,
+            Self::ConsentStale => Code::ConsentStale,
+            Self::ChallengeUnknown => Code::ChallengeUnknown,
+            Self::ChallengeLocked { .. } => Code::ChallengeLocked,
+            Self::CodeIncorrect { .. } => Code::CodeIncorrect,
+            Self::Limited { .. } => Code::RateLimited,
+            Self::InProgress => Code::InProgress,
+            Self::IdempotencyMismatch => Code::IdempotencyMismatch,
+            Self::Replayed | Self::Unauthorized => Code::Unauthorized,
+            Self::Undeliverable => Code::Undeliverable,
+            Self::TemplateNotApproved => Code::TemplateNotApproved,
+            Self::DeliveryUnavailable { .. } => Code::DeliveryUnavailable,
+            Self::SessionNotAuthorised => Code::SessionNotAuthorised,
+            Self::NotFound => Code::NotFound,
+            Self::TooWide(_) | Self::WrittenByHand => Code::Conflict,
+            Self::Store(_) | Self::NotDurable => Code::OriginUnavailable,
+        }
+    }
+
+    /// Seconds until the same would pass, where that is known.
+    pub fn retry_after_s(&self) -> Option<u64> {
+        match self {
+            Self::Limited { retry_after_ms, .. } | Self::ChallengeLocked { retry_after_ms } => Some(retry_after_ms.div_ceil(1000)),
+            Self::DeliveryUnavailable { retry_after_s } => Some(*retry_after_s),
+            Self::Store(_) => Some(2),
+            _ => None,
+        }
+    }
 }

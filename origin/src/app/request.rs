@@ -12,6 +12,7 @@ use otp_shared::{
     wire::{self, Delivery, OtpAccepted, OtpRequest},
 };
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use super::{
     App,
@@ -103,7 +104,7 @@ impl App {
     async fn judge_request(&self, parsed: &Parsed, caller: &Caller) -> Result<(RequestCall, RequestVerdict), Refused> {
         let mut call = self.request_call(parsed, caller);
         for _ in 0..MAX_STALE {
-            let verdict = self.store.request(&call).await?;
+            let verdict = self.timings.store.time(self.store.request(&call)).await?;
             if verdict != RequestVerdict::Interrupted(Interruption::StaleOperatorState) {
                 return Ok((call, verdict));
             }
@@ -142,6 +143,7 @@ impl App {
             Sent::Refused(refusal) => return Err(self.give_back(request, refusal).await),
         };
         self.counters.add("sends", if delivery == Delivery::Accepted { "accepted" } else { "unconfirmed" });
+        self.counters.add("country_sends", parsed.country.as_str());
         let answer = Answer {
             key: otp_shared::signature::hex(&parsed.challenge.key.0),
             expires_at_ms: parsed.challenge.expires_at_ms,
@@ -171,12 +173,14 @@ impl App {
             reference: otp_shared::signature::hex(&parsed.challenge.key.0),
             lifetime: Duration::from_millis(left_ms),
         };
+        let deadline = Instant::now() + self.settings.send_deadline;
         for channel in &self.channels {
             if let Some(obstacle) = channel.obstacle(parsed.locale.as_ref()) {
                 last = (channel.name(), Sent::Refused(obstacle));
                 continue;
             }
-            let sent = channel.send(&message, self.settings.send_deadline).await;
+            let sending = channel.send(&message, deadline.saturating_duration_since(Instant::now()));
+            let sent = self.timings.send.time(sending).await;
             last = (channel.name(), sent);
             if !matches!(last.1, Sent::Refused(_)) {
                 break;

@@ -63,6 +63,19 @@ impl App {
         self.change(Wanted { about, present: false, who: who.to_owned(), note, ttl_ms: None }).await
     }
 
+    /// An operator takes every authorisation in force back; those that were.
+    pub async fn withdraw_all_sessions(&self, who: &str, note: &str) -> Result<(Vec<Change>, Vec<Stored>), Refused> {
+        let withdraw = |change: Change| Wanted { about: change.about, present: false, who: who.to_owned(), note: note.to_owned(), ttl_ms: None };
+        self.change_all(self.manual_sessions().into_iter().map(withdraw).collect()).await
+    }
+
+    /// The authorisations in force, by id.
+    pub fn manual_sessions(&self) -> Vec<Change> {
+        let now_ms = self.clock.now_ms();
+        let in_force = self.operators.changes().into_iter().filter(|change| change.in_force(now_ms));
+        in_force.filter(|change| matches!(change.about, About::Session { .. })).collect()
+    }
+
     /// Who a cookie is.
     pub async fn who(&self, cookie: Option<&str>) -> Result<Session, Refused> {
         let read = |token| self.sessions.read(token, Use::Cookie, self.clock.now_ms());

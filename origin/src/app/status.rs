@@ -1,6 +1,9 @@
 //! How the service does, for everybody: no secrets, no numbers.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use otp_shared::limits::{Limit, Quota};
 use serde::Serialize;
@@ -12,18 +15,25 @@ use crate::{store::StoreState, whatsapp};
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
-    redis: StoreState,
-    rate_limits: RateLimits,
-    template: whatsapp::TemplateStatus,
-    whatsapp: whatsapp::SendingStatus,
-    snapshot: SnapshotStatus,
+    /// The store's state.
+    pub redis: StoreState,
+    /// The limits.
+    pub rate_limits: RateLimits,
+    /// Whether codes may be sent.
+    pub template: whatsapp::TemplateStatus,
+    /// Whether codes can be sent.
+    pub whatsapp: whatsapp::SendingStatus,
+    /// How far operator changes have spread.
+    pub snapshot: SnapshotStatus,
 }
 
 /// The limits in force and how often each refused since the start.
 #[derive(Serialize)]
-struct RateLimits {
-    limits: BTreeMap<&'static str, Quota>,
-    refused: BTreeMap<String, u64>,
+pub struct RateLimits {
+    /// By the limit's name.
+    pub limits: BTreeMap<&'static str, Quota>,
+    /// How often each refused since the start.
+    pub refused: BTreeMap<String, u64>,
 }
 
 /// How far operator changes have spread.
@@ -41,6 +51,12 @@ pub struct SnapshotStatus {
     /// Why the last attempt failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Whether another replica publishes at present.
+    #[serde(skip)]
+    pub elsewhere: bool,
+    /// The ids of the changes that are in the version that this replica published last, each with the Unix second at which it was published first.
+    #[serde(skip)]
+    pub changes: Arc<HashMap<String, u64>>,
 }
 
 impl App {

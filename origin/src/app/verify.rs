@@ -36,10 +36,11 @@ impl App {
             answer: now_ms.to_string(),
         };
         for _ in 0..MAX_STALE {
-            let verdict = self.store.verify(&call).await?;
+            let verdict = self.timings.store.time(self.store.verify(&call)).await?;
             if verdict != VerifyVerdict::Interrupted(Interruption::StaleOperatorState) {
                 let verified_at_ms = accept(&verdict, now_ms).inspect_err(|refused| self.count_verify(refused))?;
                 self.counters.add("verifies", "accepted");
+                self.counters.add("country_verifies", country.as_str());
                 let session = self.sessions.of_challenge(challenge.key, phone, verified_at_ms);
                 return Ok(Verified { verified: true, session_id: self.sessions.sign(&session, Use::SessionId) });
             }

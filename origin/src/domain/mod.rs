@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** imports neither axum, tokio, redis and reqwest nor any outer module of this crate.
 
+pub mod breadth;
 pub mod challenge;
 pub mod consent;
 pub mod judgement;

@@ -36,7 +36,8 @@ impl Countries {
         countries.filter(|set| !set.is_empty()).map(Self::Only)
     }
 
-    fn serve(&self, country: Country) -> bool {
+    /// Whether numbers of this country get codes.
+    pub fn serve(&self, country: Country) -> bool {
         match self {
             Self::All => true,
             Self::Only(set) => set.contains(&country),
@@ -46,14 +47,24 @@ impl Countries {
 
 /// The country of `phone`, if the number exists and its country is served.
 pub fn check(phone: Phone, served: &Countries) -> Result<Country, NumberError> {
+    let country = country(phone).ok_or(NumberError::Invalid)?;
+    if served.serve(country) { Ok(country) } else { Err(NumberError::Unsupported) }
+}
+
+/// The country of `phone`; `None`: no such number exists, or this is not its spelling.
+pub fn country(phone: Phone) -> Option<Country> {
     let spelled = phone.e164();
-    let number = phonenumber::parse(None, &spelled).map_err(|_| NumberError::Invalid)?;
+    let number = phonenumber::parse(None, &spelled).ok()?;
     let canonical = number.format().mode(phonenumber::Mode::E164).to_string();
     if canonical != spelled || !number.is_valid() {
-        return Err(NumberError::Invalid);
+        return None;
     }
-    let country = number.country().id().and_then(|id| Country::parse(id.as_ref()).ok()).ok_or(NumberError::Invalid)?;
-    if served.serve(country) { Ok(country) } else { Err(NumberError::Unsupported) }
+    number.country().id().and_then(|id| Country::parse(id.as_ref()).ok())
+}
+
+/// The digits with which the numbers of a country begin, such as `250`.
+pub fn calling_code(country: Country) -> Option<String> {
+    phonenumber::metadata::DATABASE.by_id(country.as_str()).map(|metadata| metadata.country_code().to_string())
 }
 
 #[cfg(test)]

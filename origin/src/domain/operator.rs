@@ -38,6 +38,14 @@ pub enum About {
         /// The id.
         id: String,
     },
+    /// A full number that an operator asked to see. Never in force: it is there for the audit alone.
+    Reveal {
+        /// `phone`, or whatever else was masked.
+        #[serde(rename = "type")]
+        kind: String,
+        /// What was shown.
+        value: String,
+    },
 }
 
 /// One change by an operator.
@@ -66,11 +74,21 @@ impl About {
         Self::Blacklist { kind: subject.kind().to_owned(), value: subject.value() }
     }
 
+    /// `phone`, `ip`, `cidr`, `prefix`, `country`, `session` or `reveal`.
+    pub fn kind(&self) -> &str {
+        match self {
+            Self::Blacklist { kind, .. } => kind,
+            Self::Session { .. } => "session",
+            Self::Reveal { .. } => "reveal",
+        }
+    }
+
     /// The key under which copies keep the change: `phone:+250…`, `session:…`.
     pub fn key(&self) -> String {
         match self {
             Self::Blacklist { kind, value } => format!("{kind}:{value}"),
             Self::Session { id } => format!("session:{id}"),
+            Self::Reveal { kind, value } => format!("reveal:{kind}:{value}"),
         }
     }
 }

@@ -55,6 +55,27 @@ struct Copy {
     data: String,
 }
 
+/// What ops wrote to KV by hand, as the edge lists it.
+#[derive(Debug, Default, Deserialize)]
+pub struct Hand {
+    /// What blocks.
+    pub entries: Vec<HandEntry>,
+    /// Keys that do not parse, as they stand in KV: somebody believes that they block.
+    pub unreadable: Vec<String>,
+}
+
+/// One entry that was written by hand.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HandEntry {
+    /// As [`Subject::kind`](otp_shared::subject::Subject::kind).
+    pub r#type: String,
+    /// As [`Subject::value`](otp_shared::subject::Subject::value).
+    pub value: String,
+    /// The Unix second at which KV drops it by itself.
+    pub until_s: Option<u64>,
+}
+
 #[derive(Default, Deserialize)]
 struct Refusal {
     #[serde(default)]
@@ -90,6 +111,12 @@ impl EdgeClient {
         let body = self.call("GET", routes::INTERNAL_OPERATOR, "", Vec::new(), now_ms).await?;
         let copies: Copies = serde_json::from_slice(&body).map_err(|error| EdgeError::Unreachable(error.to_string()))?;
         Ok(copies.copies.iter().flat_map(|copy| self.open(copy)).collect())
+    }
+
+    /// What ops wrote to KV by hand.
+    pub async fn hand(&self, now_ms: u64) -> Result<Hand, EdgeError> {
+        let body = self.call("GET", routes::INTERNAL_HAND, "", Vec::new(), now_ms).await?;
+        serde_json::from_slice(&body).map_err(|error| EdgeError::Unreachable(error.to_string()))
     }
 
     fn open(&self, copy: &Copy) -> Vec<Change> {

@@ -49,7 +49,13 @@ impl AdminTokens {
         self.0.iter().map(|(each, _)| each.as_str()).find(|each| *each == name)
     }
 
-    fn is_empty(&self) -> bool {
+    /// The token of that name.
+    pub fn token_of(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(each, _)| each == name).map(|(_, token)| token.as_str())
+    }
+
+    /// Whether nobody has a token.
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
@@ -76,7 +82,11 @@ pub async fn authenticate(http: &Http, headers: &HeaderMap, peer: Option<IpAddr>
     if http.admin_tokens.is_empty() {
         return Err(Problem::new(Code::AdminDisabled, "Set ADMIN_TOKENS to use the admin API.").retry_after_s(3600).into());
     }
-    let token = header(headers, headers::ADMIN_TOKEN).unwrap_or_default();
+    check(http, header(headers, headers::ADMIN_TOKEN).unwrap_or_default(), peer).await
+}
+
+/// Whose token it is; a wrong one counts against the address it comes from, whichever way it came.
+pub async fn check(http: &Http, token: &str, peer: Option<IpAddr>) -> Result<Operator, Answer> {
     if let Some(name) = http.admin_tokens.name_of(token) {
         return Ok(Operator(name.to_owned()));
     }

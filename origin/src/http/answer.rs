@@ -9,6 +9,8 @@ use otp_shared::{
     problem::{self, Code, Problem},
 };
 
+use serde_json::{Map, Value};
+
 use crate::{app::refusal::Refused, domain::judgement::Hold};
 
 /// A problem document, ready to be answered.
@@ -16,12 +18,37 @@ use crate::{app::refusal::Refused, domain::judgement::Hold};
 pub struct Answer {
     problem: Problem,
     headers: HeaderMap,
+    /// RFC 9457's extension members.
+    members: Map<String, Value>,
 }
 
 impl Answer {
     /// Answers with `problem`.
     pub fn new(problem: Problem) -> Self {
-        Self { problem, headers: HeaderMap::new() }
+        Self { problem, headers: HeaderMap::new(), members: Map::new() }
+    }
+
+    /// What is answered.
+    pub fn problem(&self) -> &Problem {
+        &self.problem
+    }
+
+    /// Adds a member of this one problem's own.
+    #[must_use]
+    pub fn member(mut self, name: &str, value: Value) -> Self {
+        self.members.insert(name.to_owned(), value);
+        self
+    }
+
+    fn document(&self) -> String {
+        let document = self.problem.to_json();
+        match serde_json::from_str(&document) {
+            Ok(Value::Object(mut all)) if !self.members.is_empty() => {
+                all.extend(self.members.clone());
+                Value::Object(all).to_string()
+            }
+            _ => document,
+        }
     }
 
     /// Adds a header.
@@ -62,7 +89,7 @@ pub struct ToldLimit(pub &'static str);
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.problem.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, self.headers, self.problem.to_json()).into_response();
+        let mut response = (status, self.headers.clone(), self.document()).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(problem::MEDIA_TYPE));
         if let Some(seconds) = self.problem.retry_after_s {
@@ -83,37 +110,45 @@ fn with_hold(problem: Problem, hold: &Hold) -> Answer {
 }
 
 fn problem_of(refused: &Refused) -> Problem {
+    let problem = Problem::new(refused.code(), detail(refused));
+    let problem = match refused.retry_after_s() {
+        Some(seconds) => problem.retry_after_s(seconds),
+        None => problem,
+    };
     match refused {
-        Refused::InvalidField(what) => Problem::new(Code::InvalidBody, *what),
-        Refused::InvalidPhone => Problem::new(Code::InvalidPhone, "Write the number in international form, as in +250 788 123 456."),
-        Refused::UnsupportedCountry => Problem::new(Code::UnsupportedCountry, "Codes are not sent to numbers of that country."),
-        Refused::Blacklisted(_) => Problem::new(Code::Blacklisted, "Ask the club's support if this is a mistake."),
-        Refused::ConsentStale => Problem::new(Code::ConsentStale, "Show the text of GET /otp/consent and ask again."),
-        Refused::ChallengeUnknown => Problem::new(Code::ChallengeUnknown, "Ask for a new code."),
-        Refused::ChallengeLocked { retry_after_ms } => {
-            Problem::new(Code::ChallengeLocked, "Ask for a new code.").retry_after_s(retry_after_ms.div_ceil(1000)).attempts_left(0)
-        }
-        Refused::CodeIncorrect { attempts_left } => {
-            Problem::new(Code::CodeIncorrect, "Look at the newest message and type its code.").attempts_left(*attempts_left)
-        }
-        Refused::Limited { limit, retry_after_ms, .. } => {
-            Problem::new(Code::RateLimited, limit.text()).limit(limit.name()).retry_after_s(retry_after_ms.div_ceil(1000))
-        }
-        Refused::InProgress => Problem::new(Code::InProgress, "Wait for the first answer, or repeat in a second."),
-        Refused::IdempotencyMismatch => Problem::new(Code::IdempotencyMismatch, "Use a new Idempotency-Key for another request."),
-        Refused::Replayed => Problem::new(Code::Unauthorized, "The signature was used before."),
-        Refused::Undeliverable => Problem::new(Code::Undeliverable, "Check the number, and that WhatsApp is installed on its phone."),
-        Refused::TemplateNotApproved => Problem::new(Code::TemplateNotApproved, "Codes cannot be sent until the template is approved again."),
-        Refused::DeliveryUnavailable { retry_after_s } => {
-            Problem::new(Code::DeliveryUnavailable, "Try again later; this attempt was not counted.").retry_after_s(*retry_after_s)
-        }
-        Refused::SessionNotAuthorised => Problem::new(
-            Code::SessionNotAuthorised,
-            "An operator can authorise it with POST /admin/sessions, or by sending x-admin-token with this call.",
-        ),
-        Refused::Unauthorized => Problem::new(Code::Unauthorized, "Sign in first."),
-        Refused::NotFound => Problem::new(Code::NotFound, "It is not there."),
-        Refused::Store(_) => Problem::new(Code::OriginUnavailable, "Try again in a moment.").retry_after_s(2),
-        Refused::NotDurable => Problem::new(Code::OriginUnavailable, "Neither Redis nor the edge took the change; nothing changed."),
+        Refused::Limited { limit, .. } => problem.limit(limit.name()),
+        Refused::ChallengeLocked { .. } => problem.attempts_left(0),
+        Refused::CodeIncorrect { attempts_left } => problem.attempts_left(*attempts_left),
+        _ => problem,
     }
+}
+
+/// What to do about it, for a person.
+fn detail(refused: &Refused) -> String {
+    match refused {
+        Refused::InvalidField(what) => *what,
+        Refused::InvalidPhone => "Write the number in international form, as in +250 788 123 456.",
+        Refused::UnsupportedCountry => "Codes are not sent to numbers of that country.",
+        Refused::Blacklisted(_) => "Ask the club's support if this is a mistake.",
+        Refused::ConsentStale => "Show the text of GET /otp/consent and ask again.",
+        Refused::ChallengeUnknown | Refused::ChallengeLocked { .. } => "Ask for a new code.",
+        Refused::CodeIncorrect { .. } => "Look at the newest message and type its code.",
+        Refused::Limited { limit, .. } => limit.text(),
+        Refused::InProgress => "Wait for the first answer, or repeat in a second.",
+        Refused::IdempotencyMismatch => "Use a new Idempotency-Key for another request.",
+        Refused::Replayed => "The signature was used before.",
+        Refused::Undeliverable => "Check the number, and that WhatsApp is installed on its phone.",
+        Refused::TemplateNotApproved => "Codes cannot be sent until the template is approved again.",
+        Refused::DeliveryUnavailable { .. } => "Try again later; this attempt was not counted.",
+        Refused::SessionNotAuthorised => "An operator can authorise it with POST /admin/sessions, or by sending x-admin-token with this call.",
+        Refused::Unauthorized => "Sign in first.",
+        Refused::NotFound => "It is not there.",
+        Refused::TooWide(what) => return format!("That covers {what}. If it is meant, send it again with \"force\": true."),
+        Refused::WrittenByHand => {
+            "That entry was written to KV by hand: remove it there, with `wrangler kv key delete --remote --binding OTP_KV blacklist:<type>:<value>`."
+        }
+        Refused::Store(_) => "Try again in a moment.",
+        Refused::NotDurable => "Neither Redis nor the edge took the change; nothing changed.",
+    }
+    .to_owned()
 }

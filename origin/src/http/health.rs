@@ -28,7 +28,7 @@ impl Readiness {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Ready {
+struct Report {
     ready: bool,
     redis: StoreState,
     clock_skew_ms: i64,
@@ -43,6 +43,6 @@ pub async fn healthz() -> StatusCode {
 pub async fn readyz(State(http): Shared) -> Response {
     let clock_skew_ms = http.app.store.skew_ms();
     let ready = http.readiness.is_set() && clock_skew_ms.unsigned_abs() <= MAX_SKEW_MS;
-    let body = Ready { ready, redis: http.app.store.state(), clock_skew_ms };
+    let body = Report { ready, redis: http.app.store.state(), clock_skew_ms };
     if ready { json(&body) } else { json_with(StatusCode::SERVICE_UNAVAILABLE, &body) }
 }

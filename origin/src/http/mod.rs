@@ -22,18 +22,27 @@ use otp_shared::{
 use crate::{app::App, clock};
 use admin_auth::AdminTokens;
 use answer::{Answer, Told, ToldLimit};
+use dashboard::ticket::Tickets;
 use signed::EdgeKeys;
 
 pub mod admin;
 pub mod admin_auth;
 pub mod answer;
 pub mod body;
+pub mod dashboard;
 pub mod fan;
 pub mod health;
 pub mod internal;
+pub mod metrics;
+pub mod openapi;
 pub mod server;
 pub mod signed;
+pub mod utc;
 pub mod webhook;
+
+/// The methods that are counted by name.
+const KNOWN_METHODS: [Method; 7] =
+    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS, Method::PATCH];
 
 /// What handlers share.
 pub struct Http {
@@ -43,6 +52,8 @@ pub struct Http {
     pub edge_keys: EdgeKeys,
     /// Believes operators.
     pub admin_tokens: AdminTokens,
+    /// Believes those who signed in at the dashboard.
+    pub tickets: Tickets,
     /// Whether the process still takes work.
     pub readiness: health::Readiness,
 }
@@ -63,13 +74,20 @@ pub fn router(http: Arc<Http>) -> Router {
         .route(routes::WEBHOOK, get(webhook::get).post(webhook::post))
         .route(routes::INTERNAL_COUNTERS, post(internal::counters))
         .route("/admin/otp/blacklist", get(admin::blacklist::get).post(admin::blacklist::post).delete(admin::blacklist::delete))
+        .route("/admin/otp/blacklist/import", post(admin::blacklist::import::post))
+        .route("/admin/otp/blacklist/export", get(admin::blacklist::export::get))
+        .route("/admin/otp/blacklist/adopt", post(admin::blacklist::adopt::post))
+        .route("/admin/otp/decisions", get(admin::decisions::get))
         .route("/admin/otp/dashboard", get(admin::dashboard::get))
         .route("/admin/otp/audit", get(admin::audit::get))
         .route("/admin/otp/holds", get(admin::holds::get).delete(admin::holds::delete))
-        .route("/admin/sessions", get(admin::sessions::get).post(admin::sessions::post))
+        .route("/admin/sessions", get(admin::sessions::get).post(admin::sessions::post).delete(admin::sessions::delete_all))
         .route("/admin/sessions/{session_id}", delete(admin::sessions::delete))
+        .route("/openapi.json", get(openapi::get))
+        .route("/metrics", get(metrics::get))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
+        .merge(dashboard::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(Arc::clone(&http), observe))
@@ -106,6 +124,8 @@ async fn observe(State(http): Shared, request: Request, next: Next) -> Response 
 }
 
 fn count(app: &App, method: &Method, route: &str, status: StatusCode, code: &str, limit: &str) {
+    // A method may be any word, and a word of a stranger's is no label.
+    let method = if KNOWN_METHODS.contains(method) { method.as_str() } else { "other" };
     app.counters.add("answers", &format!("{method} {route} {}", status.as_u16()));
     if !code.is_empty() {
         app.counters.add("refused", code);

@@ -21,7 +21,7 @@ const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// The most connections at once; more wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 10_000;
 /// How long requests in flight may take to finish: longer than the longest send.
-const DRAIN: Duration = Duration::from_secs(20);
+pub const DRAIN: Duration = Duration::from_secs(20);
 
 /// Serves until `shutdown` completes, then lets requests in flight finish.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {

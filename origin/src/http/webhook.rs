@@ -42,7 +42,7 @@ pub async fn post(State(http): Shared, signed: Signed) -> Result<Response, Answe
     let signature = signed::header(&signed.headers, "x-hub-signature-256");
     if !http.app.whatsapp.signed(signature, &signed.body) {
         http.app.counters.add("webhooks", "forged");
-        return Err(Problem::new(Code::Unauthorized, "X-Hub-Signature-256 does not match.").into());
+        return Err(Problem::new(Code::Forbidden, "X-Hub-Signature-256 does not match.").into());
     }
     match webhook::parse(&signed.body) {
         Ok(events) => http.app.heed(events).await.map_err(Refused::from)?,

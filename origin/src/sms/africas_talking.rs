@@ -76,7 +76,11 @@ fn of(code: i64) -> Answer {
 impl std::fmt::Debug for AfricasTalking {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { base_url, username, sender, .. } = self;
-        f.debug_struct("AfricasTalking").field("base_url", base_url).field("username", username).field("sender", sender).finish_non_exhaustive()
+        f.debug_struct("AfricasTalking")
+            .field("base_url", base_url)
+            .field("username", username)
+            .field("sender", sender)
+            .finish_non_exhaustive()
     }
 }
 

@@ -33,13 +33,11 @@ impl Budget {
 
     /// Takes one text out of both, or of neither: the error is the seconds until one may leave.
     pub fn take(&mut self, now_ms: u64) -> Result<(), u64> {
-        match self.wait_s(now_ms) {
-            Some(wait_s) => Err(wait_s),
-            None => {
-                self.windows(now_ms).for_each(|window| window.taken += 1);
-                Ok(())
-            }
+        if let Some(wait_s) = self.wait_s(now_ms) {
+            return Err(wait_s);
         }
+        self.windows(now_ms).for_each(|window| window.taken += 1);
+        Ok(())
     }
 
     /// The text that was taken did not leave.
@@ -48,10 +46,7 @@ impl Budget {
     }
 
     fn windows(&mut self, now_ms: u64) -> impl Iterator<Item = &mut Window> {
-        [&mut self.hour, &mut self.day].into_iter().map(move |window| {
-            window.roll(now_ms);
-            window
-        })
+        [&mut self.hour, &mut self.day].into_iter().map(move |window| window.at(now_ms))
     }
 }
 
@@ -60,17 +55,19 @@ impl Window {
         Self { length_s, most, number: 0, taken: 0 }
     }
 
-    fn roll(&mut self, now_ms: u64) {
+    /// Itself, and empty if its time is over.
+    fn at(&mut self, now_ms: u64) -> &mut Self {
         let number = now_ms / 1_000 / self.length_s;
         if number != self.number {
             (self.number, self.taken) = (number, 0);
         }
+        self
     }
 
     fn wait_s(&self, now_ms: u64) -> Option<u64> {
-        let now_s = now_ms / 1_000;
-        let taken = if now_s / self.length_s == self.number { self.taken } else { 0 };
-        (taken >= self.most).then(|| self.length_s - now_s % self.length_s)
+        let (number, into_s) = (now_ms / 1_000 / self.length_s, now_ms / 1_000 % self.length_s);
+        let taken = if number == self.number { self.taken } else { 0 };
+        (taken >= self.most).then_some(self.length_s - into_s)
     }
 }
 

@@ -29,6 +29,10 @@ pub use self::{africas_talking::AfricasTalking, budget::Budget, twilio::Twilio};
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(2);
+/// How long an idle connection is kept: using one that the provider is just closing would lose an answer.
+const IDLE: Duration = Duration::from_secs(20);
+/// A call that has less time than this is not worth beginning: its answer would be lost.
+const CALL: Duration = Duration::from_secs(1);
 /// When somebody has to mend something, this is how soon it may have been.
 const MENDING_S: u64 = 60;
 
@@ -77,6 +81,7 @@ impl Sms {
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
             .connect_timeout(CONNECT)
+            .pool_idle_timeout(IDLE)
             .build()
             .expect("the roots of trust are compiled in");
         Arc::new(Self { provider, http, clock, state: Mutex::new(State { budget, breaker: Breaker::default() }) })
@@ -118,9 +123,19 @@ impl Sms {
 }
 
 impl State {
-    fn wait_s(&mut self, now_ms: u64) -> Option<u64> {
+    /// Seconds until a text may leave; `None`: now.
+    fn wait_s(&self, now_ms: u64) -> Option<u64> {
         let breaker_s = self.breaker.obstacle_ms(now_ms).map(|wait_ms| wait_ms.div_ceil(1_000));
         breaker_s.or(self.budget.wait_s(now_ms))
+    }
+
+    /// Charges a text that leaves now; the error is the seconds until one may.
+    fn admit(&mut self, now_ms: u64) -> Result<(), u64> {
+        if let Some(wait_s) = self.wait_s(now_ms) {
+            return Err(wait_s);
+        }
+        self.budget.take(now_ms)?;
+        self.breaker.admit(now_ms).map_err(|wait_ms| wait_ms.div_ceil(1_000))
     }
 
     fn judge(&mut self, answer: Option<Answer>, now_ms: u64) -> Sent {
@@ -168,17 +183,10 @@ impl Channel for Sms {
     }
 
     async fn send(&self, message: &Message, deadline: Duration) -> Sent {
-        let now_ms = self.clock.now_ms();
-        {
-            let mut state = self.state();
-            if let Some(retry_after_s) = state.wait_s(now_ms) {
-                return Sent::Refused(Refusal::Unavailable { retry_after_s });
-            }
-            if state.breaker.admit(now_ms).is_err() || state.budget.take(now_ms).is_err() {
-                return Sent::Refused(Refusal::Unavailable { retry_after_s: 1 });
-            }
+        let admitted = if deadline < CALL { Err(1) } else { self.state().admit(self.clock.now_ms()) };
+        match admitted {
+            Ok(()) => self.judge(self.call(message, deadline).await),
+            Err(retry_after_s) => Sent::Refused(Refusal::Unavailable { retry_after_s }),
         }
-        let answer = self.call(message, deadline).await;
-        self.judge(answer)
     }
 }

@@ -16,16 +16,23 @@ use otp_shared::limits::{Limit, Quota};
 use super::{Store, memory::Memory};
 use crate::{
     clock::{Clock, ManualClock, SystemClock},
-    domain::judgement::{Call, ChallengeKey, Idempotency, Origin, PhoneKey, Quotas, RequestCall, RequestVerdict, VerifyCall, VerifyVerdict},
+    domain::judgement::{
+        Call, ChallengeKey, Idempotency, Origin, PhoneKey, Quotas, RequestCall, RequestVerdict, VerifyCall, VerifyVerdict,
+    },
 };
 
 mod guesses;
 mod limits;
+mod merges;
+mod on_fallback;
 mod on_redis;
+mod on_topologies;
+mod promises;
 mod records;
 mod repeats;
 mod same_verdicts;
 pub mod server;
+mod survival;
 
 /// A store to be tried, and its clock.
 pub struct Bench {
@@ -174,9 +181,10 @@ pub fn guess(asked: &RequestCall, correct: bool) -> VerifyCall {
 
 /// Quotas that nothing here reaches.
 pub fn wide() -> Quotas {
-    Limit::ALL.into_iter().filter(|limit| *limit != Limit::VerifyChallenge).fold(Quotas::default(), |quotas, limit| {
-        quotas.with(limit, Quota { count: 1_000_000, window_s: 86_400 })
-    })
+    Limit::ALL
+        .into_iter()
+        .filter(|limit| *limit != Limit::VerifyChallenge)
+        .fold(Quotas::default(), |quotas, limit| quotas.with(limit, Quota { count: 1_000_000, window_s: 86_400 }))
 }
 
 /// Wide, but for one limit.

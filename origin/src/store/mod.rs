@@ -13,6 +13,7 @@ use otp_shared::{limits::Limit, wire::Delivery};
 
 #[cfg(test)]
 mod contract;
+pub mod fallback;
 pub mod memory;
 pub mod redis;
 

@@ -22,11 +22,13 @@ use crate::{
     },
 };
 
+mod filling;
 mod link;
 mod locate;
 mod scripts;
 mod wire;
 
+pub use link::Generation;
 pub use locate::{LocateError, RedisConfig, RedisMode};
 
 use link::{Line, Link};
@@ -58,6 +60,11 @@ impl RedisStore {
         Self::start(config, quotas, replica, hold_threshold, false)
     }
 
+    /// The same, but each new connection waits until it was filled and [admitted](Self::admit).
+    pub fn connect_guarded(config: &RedisConfig, quotas: &Quotas, replica: String, hold_threshold: u32) -> Result<Self, LocateError> {
+        Self::start(config, quotas, replica, hold_threshold, true)
+    }
+
     fn start(config: &RedisConfig, quotas: &Quotas, replica: String, hold_threshold: u32, guarded: bool) -> Result<Self, LocateError> {
         let locator = Locator::new(config)?;
         let scripts = Arc::new(Scripts::new(quotas, hold_threshold));
@@ -74,7 +81,7 @@ impl RedisStore {
     }
 
     /// The answer to a guess, with what is spent now.
-    async fn judge_guess(&self, call: &VerifyCall) -> Result<(VerifyVerdict, Option<Spent>), StoreError> {
+    pub async fn judge_guess(&self, call: &VerifyCall) -> Result<(VerifyVerdict, Option<Spent>), StoreError> {
         self.run(&self.scripts.verify, wire::verify(call, &self.replica)).await?.into_verify()
     }
 
@@ -105,13 +112,32 @@ impl RedisStore {
         Err(StoreError::Unavailable(why.into()))
     }
 
-    async fn merge(&self, line: Line, changes: &[Change], fill: bool) -> Result<u64, StoreError> {
-        let new_epoch = hex(&clock::random::<16>());
-        match self.run_on(line, &self.scripts.operator, wire::operator(changes, fill, &new_epoch)?).await? {
-            Answer::Version { version } => Ok(version),
+    /// Merges changes; returns the version and the epoch mark.
+    async fn merge(&self, line: Line, changes: &[Change], fill: Option<&str>) -> Result<(u64, Option<String>), StoreError> {
+        match self.run_on(line, &self.scripts.operator, wire::operator(changes, fill)?).await? {
+            Answer::Version { version, epoch } => Ok((version, epoch)),
             other => Err(other.unexpected()),
         }
     }
+
+    async fn read_operator(&self, line: Line) -> Result<OperatorCopy, StoreError> {
+        let (texts, version, filled): (Vec<String>, Option<u64>, bool) = self
+            .link
+            .ask(line, |mut connection| async move {
+                let mut all = pipe();
+                all.atomic().cmd("HVALS").arg("operator:{v1}");
+                all.cmd("GET").arg("operator:{v1}:version").cmd("EXISTS").arg("operator:{v1}:epoch");
+                all.query_async(&mut connection).await
+            })
+            .await?;
+        let changes = texts.iter().map(|text| read_change(text)).collect::<Result<_, _>>()?;
+        Ok(OperatorCopy { version: version.unwrap_or_default(), filled, changes })
+    }
+}
+
+/// What an epoch mark is made of.
+fn new_epoch() -> String {
+    hex(&clock::random::<16>())
 }
 
 fn challenge_key(challenge: ChallengeKey) -> String {
@@ -122,7 +148,7 @@ fn revoked_key(session: &str) -> String {
     format!("revoked:{{v1}}:{session}")
 }
 
-fn read_change(text: &String) -> Result<Change, StoreError> {
+fn read_change(text: &str) -> Result<Change, StoreError> {
     serde_json::from_str(text).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
@@ -190,21 +216,17 @@ impl Store for RedisStore {
     }
 
     async fn operator(&self) -> Result<OperatorCopy, StoreError> {
-        let (texts, version, filled): (Vec<String>, Option<u64>, bool) = self
-            .link
-            .ask(self.link.line()?, |mut connection| async move {
-                let mut all = pipe();
-                all.atomic().cmd("HVALS").arg("operator:{v1}");
-                all.cmd("GET").arg("operator:{v1}:version").cmd("EXISTS").arg("operator:{v1}:epoch");
-                all.query_async(&mut connection).await
-            })
-            .await?;
-        let changes = texts.iter().map(read_change).collect::<Result<_, _>>()?;
-        Ok(OperatorCopy { version: version.unwrap_or_default(), filled, changes })
+        self.read_operator(self.link.line()?).await
     }
 
     async fn merge_operator(&self, changes: &[Change]) -> Result<u64, StoreError> {
-        self.merge(self.link.line()?, changes, true).await
+        let line = self.link.line()?;
+        let generation = line.generation();
+        let (version, epoch) = self.merge(line, changes, Some(&new_epoch())).await?;
+        if let Some(epoch) = epoch {
+            self.link.expect_epoch(generation, &epoch);
+        }
+        Ok(version)
     }
 
     async fn audit(&self, limit: usize) -> Result<Vec<Change>, StoreError> {
@@ -215,12 +237,12 @@ impl Store for RedisStore {
                 cmd("LRANGE").arg("audit:{v1}").arg(0).arg(last).query_async(&mut connection).await
             })
             .await?;
-        texts.iter().map(read_change).collect()
+        texts.iter().map(|text| read_change(text)).collect()
     }
 
     async fn lease(&self, replica: &str, ttl_ms: u64) -> Result<Option<Lease>, StoreError> {
         match self.run(&self.scripts.lease, json!({ "replica": replica, "ttl_ms": ttl_ms })).await? {
-            Answer::Version { version } => Ok(Some(Lease { version })),
+            Answer::Version { version, .. } => Ok(Some(Lease { version })),
             Answer::Unknown { .. } => Ok(None),
             other => Err(other.unexpected()),
         }

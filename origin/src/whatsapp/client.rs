@@ -12,6 +12,8 @@ use super::WhatsAppConfig;
 
 /// How long a connection may take to come about. Shorter than every deadline, so that its failure is known as such.
 const CONNECT: Duration = Duration::from_secs(2);
+/// How long an idle connection is kept: using one that Meta is just closing would lose an answer.
+const IDLE: Duration = Duration::from_secs(20);
 
 /// What is known after one send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +88,7 @@ impl Client {
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
             .connect_timeout(CONNECT)
+            .pool_idle_timeout(IDLE)
             .build()
             .expect("the roots of trust are compiled in");
         let root = format!("{}/{}", config.base_url.trim_end_matches('/'), config.api_version);

@@ -14,7 +14,7 @@ pub enum Class {
     Maintenance,
     /// Nothing will leave until somebody acts; asking again and again makes it worse.
     Halted(Halt),
-    /// The service failed; whether the message was taken is not known, so it is never sent again.
+    /// The service failed, most likely without taking the message: reported as failed, and never repeated by ourselves, because it may have.
     Ambiguous,
     /// This person cannot be reached over WhatsApp.
     Undeliverable,
@@ -70,8 +70,21 @@ impl Class {
             132_001 => Self::Template(TemplateFault::Missing),
             132_015 => Self::Template(TemplateFault::Paused),
             132_016 => Self::Template(TemplateFault::Disabled),
-            100 | 131_008 | 131_009 | 131_030 | 131_047 | 131_051..=131_053 | 131_062 | 132_000 | 132_005 | 132_007 | 132_012 | 132_068 | 132_069
-            | 134_011 | 135_000 => Self::Misuse,
+            100
+            | 131_008
+            | 131_009
+            | 131_030
+            | 131_047
+            | 131_051..=131_053
+            | 131_062
+            | 132_000
+            | 132_005
+            | 132_007
+            | 132_012
+            | 132_068
+            | 132_069
+            | 134_011
+            | 135_000 => Self::Misuse,
             _ => match Halt::of(code) {
                 Some(halt) => Self::Halted(halt),
                 None => Self::Unknown,

@@ -45,7 +45,7 @@ impl WhatsApp {
         Ok(())
     }
 
-    /// Asks at once and then for ever: every ten minutes, and a minute after a doubt or a failure. Abort it at shutdown.
+    /// Asks at once and then for ever: every ten minutes, and every minute while nothing can be sent, or after a doubt or a failure. Abort it at shutdown.
     pub async fn watch_templates(&self) {
         loop {
             if let Err(error) = self.poll_templates().await {
@@ -53,7 +53,9 @@ impl WhatsApp {
                 sleep(SOON).await;
                 continue;
             }
-            if timeout(SLOW, self.doubt.notified()).await.is_ok() {
+            // While nothing can be sent, every minute counts.
+            let rest = if self.state().templates.barred() { SOON } else { SLOW };
+            if timeout(rest, self.doubt.notified()).await.is_ok() {
                 sleep(SOON).await;
             }
         }
@@ -97,8 +99,10 @@ impl WhatsApp {
         let now_ms = self.clock.now_ms();
         match Class::of(code) {
             Class::Template(_) => self.doubt.notify_one(),
-            Class::Halted(halt) if at_s + FRESH_S >= now_ms / 1_000 => self.state().stop(Cause::Halted(halt), now_ms),
-            class if class.wants_attention() => tracing::error!(target: "otp::whatsapp", code, ?class, "a message failed after WhatsApp took it"),
+            Class::Halted(halt) if at_s.saturating_add(FRESH_S) >= now_ms / 1_000 => self.state().stop(Cause::Halted(halt), now_ms),
+            class if class.wants_attention() => {
+                tracing::error!(target: "otp::whatsapp", code, ?class, "a message failed after WhatsApp took it");
+            }
             _ => {}
         }
     }

@@ -12,7 +12,8 @@ use super::{
     standing::Standing,
 };
 
-const FIELDS: &str = "id,name,language,status,category,quality_score,rejected_reason,message_send_ttl_seconds,previous_category,correct_category";
+const FIELDS: &str =
+    "id,name,language,status,category,quality_score,rejected_reason,message_send_ttl_seconds,previous_category,correct_category";
 const PAGE: &str = "50";
 const MOST_PAGES: usize = 40;
 const TIMEOUT: Duration = Duration::from_secs(10);

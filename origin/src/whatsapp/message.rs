@@ -46,7 +46,7 @@ mod tests {
             code: Code::parse("012345").unwrap(),
             locale: None,
             reference: "req-1".to_owned(),
-            lifetime: Duration::from_secs(300),
+            lifetime: Duration::from_mins(5),
         };
         let expected = r#"{
             "messaging_product": "whatsapp", "recipient_type": "individual", "to": "+250788123456", "type": "template",

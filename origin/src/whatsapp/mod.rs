@@ -38,13 +38,13 @@ mod standing;
 mod templates;
 pub mod webhook;
 
+use self::{breaker::Breaker, client::Client, pairs::Pairs, shaper::Shaper, signature::Proof, templates::Templates};
 pub use self::{
     client::LookupError,
     sending::SendingStatus,
     standing::{Source, Standing},
     templates::{LanguageStatus, TemplateStatus},
 };
-use self::{breaker::Breaker, client::Client, pairs::Pairs, shaper::Shaper, signature::Proof, templates::Templates};
 
 /// The WhatsApp account, and how to use it. `Debug` shows no secret.
 #[derive(Clone)]

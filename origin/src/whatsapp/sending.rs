@@ -148,6 +148,8 @@ impl WhatsApp {
                 state.accepted(attempt.to);
                 Next::Done(Sent::Accepted { message_id: message_id.clone() })
             }
+            // The service says that it failed: the fan is told so, and asks again or is sent a text. We never repeat it by ourselves.
+            Answer::Lost(Lost::Unreadable { status: 500.. }) => state.broken(now_ms),
             Answer::Lost(lost) => {
                 state.lost(*lost, now_ms);
                 Next::Done(Sent::Unconfirmed)
@@ -183,6 +185,11 @@ impl State {
         self.failed(now_ms);
     }
 
+    fn broken(&mut self, now_ms: u64) -> Next {
+        self.failed(now_ms);
+        Next::Done(Sent::Refused(unavailable(self.breaker.obstacle_ms(now_ms).unwrap_or(BACKOFF_MS))))
+    }
+
     fn failed(&mut self, now_ms: u64) {
         if self.breaker.fail(now_ms) {
             tracing::error!(target: "otp::whatsapp", "WhatsApp does not answer: nothing is sent until a probe succeeds");
@@ -206,18 +213,19 @@ impl State {
             Class::Pair => Next::Again(self.pairs.refused(attempt.to, now_ms)),
             Class::Maintenance => self.stopped(Cause::Maintenance, now_ms),
             Class::Halted(halt) => self.stopped(Cause::Halted(halt), now_ms),
-            Class::Ambiguous => {
-                self.tally.unconfirmed += 1;
-                self.failed(now_ms);
-                Next::Done(Sent::Unconfirmed)
-            }
+            Class::Ambiguous => self.broken(now_ms),
             Class::Undeliverable | Class::Country => {
                 self.answered();
                 Next::Done(Sent::Refused(Refusal::Undeliverable))
             }
             Class::Template(fault) => {
                 self.answered();
-                let heard = Heard { standing: fault.into(), at_s: now_ms / 1_000, source: Source::Graph, reason: Some(format!("({})", rejection.code)) };
+                let heard = Heard {
+                    standing: fault.into(),
+                    at_s: now_ms / 1_000,
+                    source: Source::Graph,
+                    reason: Some(format!("({})", rejection.code)),
+                };
                 self.templates.hear(template, attempt.language, heard);
                 Next::OtherLanguage
             }

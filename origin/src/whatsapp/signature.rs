@@ -67,7 +67,16 @@ mod tests {
         let cut = &SIGNED[..SIGNED.len() - 2];
         let longer = format!("{SIGNED}00");
         let bare = SIGNED.trim_start_matches("sha256=");
-        for header in [None, Some(""), Some("sha256="), Some(cut), Some(&longer), Some(bare), Some("sha1=00"), Some(&SIGNED.replace(|c: char| c.is_ascii_digit(), "g"))] {
+        for header in [
+            None,
+            Some(""),
+            Some("sha256="),
+            Some(cut),
+            Some(&longer),
+            Some(bare),
+            Some("sha1=00"),
+            Some(&SIGNED.replace(|c: char| c.is_ascii_digit(), "g")),
+        ] {
             assert!(!proof().signs(header, BODY), "{header:?}");
         }
         assert!(!Proof::new("another", "").signs(Some(SIGNED), BODY));

@@ -121,7 +121,21 @@ mod tests {
     fn every_spelling_of_meta_has_its_standing() {
         for (spellings, usable) in [
             (&["APPROVED", "REINSTATED", "FLAGGED"][..], Some(true)),
-            (&["PENDING", "IN_APPEAL", "LIMIT_EXCEEDED", "PAUSED", "LOCKED", "ARCHIVED", "REJECTED", "DISABLED", "DELETED", "PENDING_DELETION"], Some(false)),
+            (
+                &[
+                    "PENDING",
+                    "IN_APPEAL",
+                    "LIMIT_EXCEEDED",
+                    "PAUSED",
+                    "LOCKED",
+                    "ARCHIVED",
+                    "REJECTED",
+                    "DISABLED",
+                    "DELETED",
+                    "PENDING_DELETION",
+                ],
+                Some(false),
+            ),
             (&["UNARCHIVED", "SOMETHING_NEW", "approved", ""], None),
         ] {
             for spelling in spellings {

@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use super::{
-    lookup::Listed,
+    lookup::{Listed, normalised},
     standing::{Heard, Source, Standing},
 };
 use crate::domain::locale::Locale;
@@ -101,7 +101,7 @@ pub struct LanguageStatus {
 impl Templates {
     /// Nothing heard yet. `flag` is the operator's, given at `since_s`.
     pub fn new(name: &str, languages: &[String], flag: Option<bool>, since_s: u64) -> Self {
-        let translations = languages.iter().map(|code| Translation::new(code)).collect();
+        let translations = languages.iter().map(|code| Translation::new(&normalised(code))).collect();
         Self { name: name.to_owned(), flag, since_s, translations }
     }
 
@@ -276,3 +276,6 @@ impl Translation {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -136,7 +136,9 @@ fn read(change: &Value, at_s: Option<u64>, events: &mut Vec<Event>) {
         "message_template_quality_update" => quality(value),
         "template_category_update" => category(value),
         "phone_number_quality_update" => owned(value, "event").map(|event| Event::PhoneQuality { event: named(&event) }),
-        "account_update" | "account_alerts" | "account_review_update" | "business_capability_update" | "security" => Some(account(field, value)),
+        "account_update" | "account_alerts" | "account_review_update" | "business_capability_update" | "security" => {
+            Some(account(field, value))
+        }
         _ => None,
     };
     events.push(event.unwrap_or_else(|| unknown(field)));
@@ -262,5 +264,4 @@ fn named(text: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "webhook/tests.rs"]
 mod tests;

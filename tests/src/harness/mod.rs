@@ -19,6 +19,7 @@ mod process;
 mod reaper;
 mod redis;
 mod stack;
+mod traffic;
 mod wait;
 mod workerd;
 
@@ -32,7 +33,8 @@ pub use ledger::{Ledger, says};
 pub use origin::{Environment, Origin};
 pub use ports::free_port;
 pub use process::Process;
-pub use redis::RedisServer;
+pub use redis::{Monitor, RedisServer};
 pub use stack::{Plan, Stack, Store};
+pub use traffic::{End, Journey, Journeys, Traffic};
 pub use wait::{PATIENCE, until, within};
 pub use workerd::{Burst, Workerd, WorkerdConfig};

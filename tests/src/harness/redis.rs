@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::{
     ports::free_port,
     process::Process,
-    wait::{PATIENCE, within},
+    wait::{PATIENCE, until, within},
 };
 
 const ATTEMPTS: usize = 5;
@@ -106,16 +106,13 @@ impl RedisServer {
         self.keys("*").into_iter().map(|key| (key.clone(), self.value(&key))).collect()
     }
 
-    /// How often each command was run since the last [`Self::reset_counts`], by its name as `INFO commandstats` has it.
-    /// What a script calls is counted with the rest.
-    pub fn counts(&self) -> BTreeMap<String, u64> {
-        let info: String = self.ask(&["INFO", "commandstats"]);
-        info.lines().filter_map(count).collect()
-    }
-
-    /// Forgets the counts.
-    pub fn reset_counts(&self) {
-        let _: () = self.ask(&["CONFIG", "RESETSTAT"]);
+    /// Watches what clients send from now on.
+    pub async fn monitor(&self) -> Monitor {
+        let mut command = Command::new("redis-cli");
+        command.args(["-p", &self.port.to_string(), "monitor"]);
+        let process = Process::start("redis-cli monitor", command);
+        until("Redis is watched", async || process.out().get(0)).await;
+        Monitor { process, port: self.port, seen: 1, marks: 0 }
     }
 
     fn value(&self, key: &str) -> Vec<u8> {
@@ -147,10 +144,36 @@ fn flatten(value: &redis::Value, bytes: &mut Vec<u8>) {
     bytes.push(b' ');
 }
 
-/// `cmdstat_evalsha:calls=3,usec=…`
-fn count(line: &str) -> Option<(String, u64)> {
-    let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
-    Some((name.to_owned(), rest.split(',').next()?.parse().ok()?))
+/// Redis' own account of what its clients send, command by command, in order.
+#[derive(Debug)]
+pub struct Monitor {
+    process: Process,
+    port: u16,
+    seen: usize,
+    marks: usize,
+}
+
+impl Monitor {
+    /// The names of the commands that clients sent since the last call of this. What a script calls is not among them, nor what a new
+    /// connection says about itself.
+    pub async fn commands(&mut self) -> Vec<String> {
+        self.marks += 1;
+        let mark = format!("mark-{}", self.marks);
+        let mut connection = connect(self.port).expect("the server answers");
+        let _: String = redis::cmd("ECHO").arg(&mark).query(&mut connection).expect("the server answers");
+        let marked = || self.process.out().all().iter().position(|line| line.contains(&mark));
+        let end = until("Redis has told everything", async || marked()).await;
+        let lines = self.process.out().all();
+        let told = lines.get(self.seen..end).unwrap_or_default();
+        self.seen = end + 1;
+        told.iter().filter_map(|line| name(line)).filter(|name| !matches!(name.as_str(), "client" | "hello" | "echo")).collect()
+    }
+}
+
+/// The command's name in `1790000000.123456 [0 127.0.0.1:40000] "EVALSHA" "…"`; a script's commands have `[0 lua]`.
+fn name(line: &str) -> Option<String> {
+    let (client, words) = line.split_once("] \"")?;
+    Some(words.split('"').next()?.to_lowercase()).filter(|_| !client.ends_with(" lua"))
 }
 
 fn run(directory: &Path, port: u16) -> Process {
@@ -197,10 +220,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn commands_are_counted() {
+    async fn a_script_is_one_command_of_its_client() {
         let redis = RedisServer::start().await;
-        redis.reset_counts();
+        let mut monitor = redis.monitor().await;
         let _: () = redis.ask(&["SET", "a", "1"]);
-        assert_eq!(redis.counts().get("set"), Some(&1));
+        assert_eq!(monitor.commands().await, ["set"]);
+        let _: () = redis.ask(&["EVAL", "return redis.call('get', 'a')", "0"]);
+        assert_eq!(monitor.commands().await, ["eval"]);
+        assert!(monitor.commands().await.is_empty());
     }
 }

@@ -15,13 +15,13 @@ mod toolchain;
 
 use std::time::Instant;
 
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 
 /// Something that has to be there before the work can start.
 trait Piece {
     /// What it is, with its version where that matters.
     fn name(&self) -> String;
-    /// What it is for, as the end of "… is missing:".
+    /// What it is for, as the end of "missing: …:".
     fn why(&self) -> &'static str;
     /// Whether it is there, whole. Asked at every start: it has to be quick.
     fn present(&self) -> bool;
@@ -69,9 +69,13 @@ fn install(piece: &dyn Piece) -> Outcome {
     if piece.present() {
         return Ok(()); // another checkout installed it while we waited
     }
-    println!("set-up: {} is missing: {}", piece.name(), piece.why());
+    let name = piece.name();
+    println!("set-up: missing: {name}: {}", piece.why());
     let start = Instant::now();
     piece.install()?;
-    println!("set-up: {} is there, after {:.1} s", piece.name(), start.elapsed().as_secs_f64());
+    if !piece.present() {
+        return Err(Failure::new(format!("installed without a complaint, and still missing: {name}")));
+    }
+    println!("set-up: there after {:.1} s: {name}", start.elapsed().as_secs_f64());
     Ok(())
 }

@@ -17,7 +17,7 @@ pub struct Node;
 
 impl Piece for Node {
     fn name(&self) -> String {
-        format!("Node {OLDEST} or newer, with npm,")
+        format!("Node {OLDEST} or newer, with npm")
     }
 
     fn why(&self) -> &'static str {

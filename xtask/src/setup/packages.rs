@@ -13,7 +13,7 @@ pub struct DebianPackages;
 
 impl Piece for DebianPackages {
     fn name(&self) -> String {
-        format!("Debian's {}", missing(on_path).join(", "))
+        format!("{} (from Debian)", missing(on_path).join(", "))
     }
 
     fn why(&self) -> &'static str {

@@ -11,31 +11,59 @@ use serde::{Deserialize, Serialize};
 
 use super::Entry;
 use crate::{
-    app::refusal::Refused,
+    app::{App, refusal::Refused},
     domain::operator::{About, Change},
-    http::{Shared, admin_auth::Operator, answer::Answer, json},
+    http::{Shared, admin_auth::Operator, answer::Answer, json, utc::utc},
+    store::memory::AUDIT_KEPT,
 };
 
-/// The query: `format=markdown`, `limit`.
+/// The query: `format=markdown`, and the page.
 #[derive(Deserialize)]
 pub struct Asked {
     format: Option<String>,
     limit: Option<usize>,
+    /// The id of the last change of the page before.
+    after: Option<String>,
 }
 
 #[derive(Serialize)]
 struct List {
-    changes: Vec<Entry>,
+    changes: Vec<Record>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Record {
+    /// Names the change.
+    id: String,
+    #[serde(flatten)]
+    entry: Entry,
 }
 
 /// The newest changes first.
 pub async fn get(State(http): Shared, _: Operator, Query(asked): Query<Asked>) -> Result<Response, Answer> {
     let limit = asked.limit.unwrap_or(100).clamp(1, 1000);
-    let changes = http.app.store.audit(limit).await.map_err(Refused::from)?;
+    let (changes, next) = page(&http.app, asked.after.as_deref(), limit).await?;
     if asked.format.as_deref() == Some("markdown") {
         return Ok(([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], markdown(&changes)).into_response());
     }
-    Ok(json(&List { changes: changes.into_iter().map(Entry::from).collect() }))
+    let changes = changes.into_iter().map(|change| Record { id: change.stamp.id.clone(), entry: Entry::from(change) }).collect();
+    Ok(json(&List { changes, next }))
+}
+
+/// The changes after the one named `after`, and what to ask for next. Pages do not shift when something new comes in.
+async fn page(app: &App, after: Option<&str>, limit: usize) -> Result<(Vec<Change>, Option<String>), Answer> {
+    let fetched = if after.is_some() { AUDIT_KEPT } else { limit + 1 };
+    let all = app.store.audit(fetched).await.map_err(Refused::from)?;
+    let start = match after {
+        None => 0,
+        Some(id) => 1 + all.iter().position(|change| change.stamp.id == id).ok_or(Refused::InvalidField("after: the id of a change that is kept"))?,
+    };
+    let changes: Vec<_> = all.iter().skip(start).take(limit).cloned().collect();
+    let more = all.len() > start + changes.len();
+    let next = changes.last().filter(|_| more).map(|change| change.stamp.id.clone());
+    Ok((changes, next))
 }
 
 fn markdown(changes: &[Change]) -> String {
@@ -46,9 +74,10 @@ fn markdown(changes: &[Change]) -> String {
             (About::Blacklist { .. }, false) => "unblocked",
             (About::Session { .. }, true) => "authorised session",
             (About::Session { .. }, false) => "withdrew session",
+            (About::Reveal { .. }, _) => "looked at",
         };
         let subject = match &change.about {
-            About::Blacklist { kind, value } => format!("{kind} `{value}`"),
+            About::Blacklist { kind, value } | About::Reveal { kind, value } => format!("{kind} `{value}`"),
             About::Session { id } => format!("`{id}`"),
         };
         let when = utc(change.stamp.ms / 1000);
@@ -67,30 +96,9 @@ fn cell(text: &str) -> String {
     text.chars().map(escape).collect()
 }
 
-/// `2026-11-23 08:14:54`, by Howard Hinnant's days-to-civil arithmetic.
-fn utc(unix_s: u64) -> String {
-    let (days, second) = (unix_s / 86_400, unix_s % 86_400);
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_written_in_utc() {
-        assert_eq!(utc(0), "1970-01-01 00:00:00");
-        assert_eq!(utc(951_826_154), "2000-02-29 12:09:14");
-        assert_eq!(utc(1_795_421_694), "2026-11-23 08:14:54");
-    }
 
     #[test]
     fn a_note_stays_in_its_cell() {

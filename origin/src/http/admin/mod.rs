@@ -5,11 +5,15 @@ use otp_shared::{problem::Problem, routes};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{answer::Answer, body};
-use crate::{app::operators::Stored, domain::operator::Change};
+use crate::{
+    app::{operators::Stored, spread::Spread},
+    domain::operator::Change,
+};
 
 pub mod audit;
 pub mod blacklist;
 pub mod dashboard;
+pub mod decisions;
 pub mod holds;
 pub mod sessions;
 
@@ -36,6 +40,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 struct Changed {
     entry: Entry,
     stored: Vec<Stored>,
+    /// How far it has spread; only what the edge judges by does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spread: Option<Spread>,
 }
 
 /// An entry as operators see it.
@@ -66,7 +73,7 @@ impl From<Change> for Entry {
 }
 
 /// A note of bearable length.
-fn checked_note(note: Option<String>) -> Result<String, Problem> {
+pub fn checked_note(note: Option<String>) -> Result<String, Problem> {
     let note = note.unwrap_or_default();
     if note.chars().count() > MAX_NOTE_CHARS {
         let detail = format!("note: at most {MAX_NOTE_CHARS} characters");
@@ -76,7 +83,7 @@ fn checked_note(note: Option<String>) -> Result<String, Problem> {
 }
 
 /// A time to live in milliseconds, from seconds that make sense: one second to ten years.
-fn checked_ttl_ms(ttl_s: Option<u64>) -> Result<Option<u64>, Problem> {
+pub fn checked_ttl_ms(ttl_s: Option<u64>) -> Result<Option<u64>, Problem> {
     match ttl_s {
         Some(seconds) if !(1..=315_360_000).contains(&seconds) => {
             Err(Problem::new(otp_shared::problem::Code::InvalidBody, "ttlS: seconds from 1 to 315360000"))
@@ -97,5 +104,14 @@ pub struct Page {
 impl Page {
     fn limit(&self) -> usize {
         self.limit.unwrap_or(100).clamp(1, 1000)
+    }
+
+    /// The part of `all`, which is ordered by `key`, that this page shows, and what to ask for next.
+    fn of<T>(&self, all: Vec<T>, key: impl Fn(&T) -> String) -> (Vec<T>, Option<String>) {
+        let after = self.after.as_deref().unwrap_or_default();
+        let mut left = all.into_iter().skip_while(|each| key(each).as_str() <= after);
+        let page: Vec<_> = left.by_ref().take(self.limit()).collect();
+        let next = left.next().and_then(|_| page.last().map(key));
+        (page, next)
     }
 }

@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Changed, Entry, Json, Page, checked_note, checked_ttl_ms};
 use crate::{
-    app::sessions::MANUAL_TTL_MS,
-    domain::operator::About,
+    app::{operators::Stored, refusal::Refused, sessions::MANUAL_TTL_MS},
     http::{Shared, admin_auth::Operator, answer::Answer, json},
 };
 
@@ -29,14 +28,22 @@ struct List {
     next: Option<String>,
 }
 
+/// What DELETE without an id takes.
+#[derive(Deserialize)]
+pub struct All {
+    all: bool,
+    note: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Withdrawn {
+    withdrawn: usize,
+    stored: Vec<Stored>,
+}
+
 /// The ids in force, a page at a time.
 pub async fn get(State(http): Shared, _: Operator, Query(page): Query<Page>) -> Response {
-    let now_ms = http.app.clock.now_ms();
-    let after = page.after.as_deref().unwrap_or_default();
-    let in_force = http.app.operators.changes().into_iter().filter(|change| change.in_force(now_ms));
-    let mut found = in_force.filter(|change| matches!(change.about, About::Session { .. }) && change.about.key().as_str() > after);
-    let sessions: Vec<_> = found.by_ref().take(page.limit()).collect();
-    let next = found.next().and_then(|_| sessions.last().map(|session| session.about.key()));
+    let (sessions, next) = page.of(http.app.manual_sessions(), |session| session.about.key());
     json(&List { sessions: sessions.into_iter().map(Entry::from).collect(), next })
 }
 
@@ -45,11 +52,20 @@ pub async fn post(State(http): Shared, operator: Operator, Json(asked): Json<Ask
     let (note, ttl_ms) = (checked_note(asked.note)?, checked_ttl_ms(asked.ttl_s)?);
     let ttl_ms = ttl_ms.unwrap_or(MANUAL_TTL_MS);
     let (change, stored) = http.app.authorise_session(&asked.session_id, &operator.0, note, ttl_ms).await?;
-    Ok(json(&Changed { entry: change.into(), stored }))
+    Ok(json(&Changed { entry: change.into(), stored, spread: None }))
 }
 
 /// Takes an authorisation back, and with it the cookie that was made from it.
 pub async fn delete(State(http): Shared, operator: Operator, Path(session_id): Path<String>) -> Result<Response, Answer> {
     let (change, stored) = http.app.withdraw_session(&session_id, &operator.0, String::new()).await?;
-    Ok(json(&Changed { entry: change.into(), stored }))
+    Ok(json(&Changed { entry: change.into(), stored, spread: None }))
+}
+
+/// Takes every authorisation back, once codes can be sent again; with none left it changes nothing.
+pub async fn delete_all(State(http): Shared, operator: Operator, Json(asked): Json<All>) -> Result<Response, Answer> {
+    if !asked.all {
+        return Err(Refused::InvalidField("all: true, to take every authorisation back").into());
+    }
+    let (changes, stored) = http.app.withdraw_all_sessions(&operator.0, &checked_note(asked.note)?).await?;
+    Ok(json(&Withdrawn { withdrawn: changes.len(), stored }))
 }

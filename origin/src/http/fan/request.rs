@@ -8,6 +8,6 @@ use crate::http::{Shared, answer::Answer, json_with, signed::Signed};
 /// 202 with the challenge.
 pub async fn post(State(http): Shared, signed: Signed) -> Result<Response, Answer> {
     let (body, caller) = signed.json::<OtpRequest>()?;
-    let accepted = http.app.request_code(body, caller).await?;
+    let accepted = http.app.recorded_request(body, caller).await?;
     Ok(json_with(StatusCode::ACCEPTED, &accepted))
 }

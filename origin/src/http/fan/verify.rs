@@ -8,5 +8,5 @@ use crate::http::{Shared, answer::Answer, json, signed::Signed};
 /// 200 with the session id.
 pub async fn post(State(http): Shared, signed: Signed) -> Result<Response, Answer> {
     let (body, caller) = signed.json::<VerifyRequest>()?;
-    Ok(json(&http.app.verify_code(body, caller).await?))
+    Ok(json(&http.app.recorded_verify(body, caller).await?))
 }

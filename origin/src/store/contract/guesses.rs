@@ -87,8 +87,10 @@ async fn of_two_hundred_parallel_wrong_guesses_five_are_counted(bencher: &dyn Be
     let bench = bencher.bench(wide()).await;
     let asked = bench.ask(1);
     let verdicts = all_at_once(&bench, (0..200).map(|_| guess(&asked, false)).collect()).await;
-    let mut left: Vec<u32> =
-        verdicts.iter().filter_map(|verdict| if let VerifyVerdict::Incorrect { attempts_left } = verdict { Some(*attempts_left) } else { None }).collect();
+    let mut left: Vec<u32> = verdicts
+        .iter()
+        .filter_map(|verdict| if let VerifyVerdict::Incorrect { attempts_left } = verdict { Some(*attempts_left) } else { None })
+        .collect();
     left.sort_unstable();
     assert_eq!(left, [0, 1, 2, 3, 4]);
     assert_eq!(verdicts.iter().filter(|verdict| matches!(verdict, VerifyVerdict::Locked { .. })).count(), 195);

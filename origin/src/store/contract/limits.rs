@@ -222,9 +222,16 @@ async fn half_of_the_recipients_is_kept_for_known_numbers(bencher: &dyn Bencher)
 
 /// Every limit of a request allows one.
 fn tight() -> crate::domain::judgement::Quotas {
-    [Limit::RequestPhoneCooldown, Limit::RequestPhoneHour, Limit::RequestPhoneDay, Limit::RequestIp, Limit::RequestSite, Limit::RequestGlobal]
-        .into_iter()
-        .fold(wide(), |quotas, limit| quotas.with(limit, quota_of("1/1h")))
+    [
+        Limit::RequestPhoneCooldown,
+        Limit::RequestPhoneHour,
+        Limit::RequestPhoneDay,
+        Limit::RequestIp,
+        Limit::RequestSite,
+        Limit::RequestGlobal,
+    ]
+    .into_iter()
+    .fold(wide(), |quotas, limit| quotas.with(limit, quota_of("1/1h")))
 }
 
 async fn a_failed_send_gives_everything_back(bencher: &dyn Bencher) {
@@ -326,7 +333,7 @@ async fn an_address_is_held_by_its_own_limits_only(bencher: &dyn Bencher) {
     let bench = bencher.bench(quotas).await;
     let here = |phone| from(bench.ask(phone), "203.0.113.99", None);
     bench.sent(&here(1)).await;
-    for phone in 2..HOLD_THRESHOLD + 1 {
+    for phone in 2..=HOLD_THRESHOLD {
         assert_eq!(hold_of(&bench, &here(u8::try_from(phone).expect("small"))).await, None);
     }
     let hold = hold_of(&bench, &here(9)).await.expect("one too many");

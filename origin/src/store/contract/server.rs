@@ -12,6 +12,9 @@ use ::redis::{Client, Connection};
 
 use crate::store::redis::{RedisConfig, RedisMode};
 
+/// What sentinels here call the master.
+pub const MASTER: &str = "otp";
+
 /// A running server, unless it was stopped.
 pub struct Server {
     port: u16,
@@ -23,22 +26,38 @@ pub struct Server {
 impl Server {
     /// Starts one and waits until it answers.
     pub fn start(arguments: &[&str]) -> Self {
+        let mut server = Self::prepare(&[&["--save", "", "--appendonly", "no", "--databases", "128"], arguments].concat());
+        server.start_again();
+        server
+    }
+
+    /// Starts a sentinel that watches `master`, alone, and takes it for gone after 300 ms.
+    pub fn start_sentinel(master: &Self) -> Self {
+        let mut sentinel = Self::prepare(&["--sentinel"]);
+        let watched = format!(
+            "sentinel monitor {MASTER} 127.0.0.1 {} 1\nsentinel down-after-milliseconds {MASTER} 300\nsentinel failover-timeout {MASTER} 2000\n",
+            master.port
+        );
+        std::fs::write(sentinel.directory.join("sentinel.conf"), watched).expect("its own directory");
+        sentinel.arguments.insert(0, "sentinel.conf".into());
+        sentinel.start_again();
+        sentinel
+    }
+
+    fn prepare(arguments: &[&str]) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
+        let port = free_port();
         let name = format!("otp-redis-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let directory = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&directory).expect("a temporary directory");
-        let arguments = arguments.iter().map(ToString::to_string).collect();
-        let mut server = Self { port, directory, arguments, child: None };
-        server.start_again();
-        server
+        Self { port, directory, arguments: arguments.iter().map(ToString::to_string).collect(), child: None }
     }
 
     /// Starts it again, empty, on the same port.
     pub fn start_again(&mut self) {
         let child = Command::new("redis-server")
-            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--databases", "128"])
             .args(&self.arguments)
+            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
             .current_dir(&self.directory)
             .stdout(Stdio::null())
             .spawn()
@@ -61,7 +80,8 @@ impl Server {
 
     /// Whoever takes the port between its choice and the start answers under another process id.
     fn try_connect(&self) -> Option<Connection> {
-        let mut connection = Client::open(self.url(0)).ok()?.get_connection_with_timeout(Duration::from_millis(500)).ok()?;
+        let mut connection =
+            Client::open(format!("redis://127.0.0.1:{}", self.port)).ok()?.get_connection_with_timeout(Duration::from_millis(500)).ok()?;
         let info: String = ::redis::cmd("INFO").arg("server").query(&mut connection).ok()?;
         let id = self.child.as_ref()?.id();
         info.lines().any(|line| line == format!("process_id:{id}")).then_some(connection)
@@ -105,4 +125,9 @@ impl Drop for Server {
         self.kill();
         _ = std::fs::remove_dir_all(&self.directory);
     }
+}
+
+/// A port that nobody listens on, at the moment.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port()
 }

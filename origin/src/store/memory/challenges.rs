@@ -51,7 +51,7 @@ struct Message {
 /// The challenges of the last lifetime.
 #[derive(Debug)]
 pub struct Challenges {
-    spent: Table<ChallengeKey, Spent>,
+    pub(super) spent: Table<ChallengeKey, Spent>,
     messages: Table<ChallengeKey, Message>,
 }
 
@@ -71,9 +71,11 @@ impl Challenges {
         self.spent.try_put(key, spent, end_us(expires_at_ms), now_us)
     }
 
-    /// Every record in force, with the millisecond at which its challenge ends.
-    pub fn all_spent(&self, now_us: u64) -> impl Iterator<Item = (ChallengeKey, &Spent, u64)> {
-        self.spent.iter(now_us).map(|(key, spent, end)| (*key, spent, (end / 1000).saturating_sub(LINGER_MS)))
+    /// Takes in what another copy knows.
+    pub fn merge_spent(&mut self, key: ChallengeKey, known: &Spent, expires_at_ms: u64, now_us: u64) -> Result<(), Full> {
+        let mut spent = self.spent(key, now_us);
+        spent.merge(known);
+        self.set_spent(key, spent, expires_at_ms, now_us)
     }
 
     /// A message is about to be sent; the first one that was charged has the share.

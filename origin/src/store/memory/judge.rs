@@ -12,7 +12,8 @@ use super::{
     table::{Full, Table},
 };
 use crate::domain::judgement::{
-    Call, DeliveryRecord, Hold, Interruption, PhoneKey, Quotas, RequestCall, RequestVerdict, SendOutcome, Settlement, VerifyCall, VerifyVerdict,
+    Call, ChallengeKey, DeliveryRecord, Hold, Interruption, PhoneKey, Quotas, RequestCall, RequestVerdict, SendOutcome, Settlement,
+    VerifyCall, VerifyVerdict,
 };
 
 /// How long a number that verified is known.
@@ -26,6 +27,8 @@ pub struct Judge {
     pub(super) replay: Replay,
     pub(super) holds: Holds,
     pub(super) known: Table<PhoneKey, ()>,
+    /// The guess that was accepted here, not by Redis.
+    pub(super) accepted: Table<ChallengeKey, [u8; 16]>,
     replica: String,
 }
 
@@ -38,6 +41,7 @@ impl Judge {
             replay: Replay::new(capacity),
             holds: Holds::new(hold_threshold, capacity),
             known: Table::new(capacity),
+            accepted: Table::new(capacity),
             replica,
         }
     }
@@ -59,20 +63,24 @@ impl Judge {
     /// Notes what became of a send.
     pub fn settle(&mut self, settlement: &Settlement, now_us: u64) {
         let request = &settlement.request;
-        let charge = self.replay.requests.get_mut(&request.call.id, now_us).and_then(|judged| judged.charge.take());
+        let judged = self.replay.requests.get_mut(&request.call.id, now_us);
+        let first_time = judged.as_ref().is_none_or(|judged| judged.charge.is_some());
+        let charge = judged.and_then(|judged| judged.charge.take());
         match &settlement.outcome {
             SendOutcome::Left { channel, delivery } => {
                 let record = DeliveryRecord { channel: *channel, delivery: *delivery };
                 self.challenges.left(request.challenge, record, request.expires_at_ms, now_us);
             }
-            outcome => {
-                let phone_only = *outcome == SendOutcome::Undeliverable;
+            SendOutcome::Undeliverable if first_time => self.limits.give_back_phone(request, now_us),
+            SendOutcome::Undeliverable => {}
+            SendOutcome::Failed => {
+                if first_time {
+                    self.limits.give_back_phone(request, now_us);
+                }
                 if let Some(charge) = charge {
-                    self.limits.give_back(request, &charge, phone_only, now_us);
+                    self.limits.give_back_rest(request, &charge, now_us);
                 }
-                if !phone_only {
-                    self.challenges.forget_share(request.challenge, request.call.id, now_us);
-                }
+                self.challenges.forget_share(request.challenge, request.call.id, now_us);
             }
         }
         match &settlement.answer {
@@ -173,6 +181,7 @@ impl Judge {
     }
 
     fn accept(&mut self, call: &VerifyCall, now_us: u64) {
+        self.accepted.put(call.challenge, call.call.id, call.expires_at_ms * 1000, now_us);
         self.known.put(call.phone, (), now_us + KNOWN_US, now_us);
         if let Some(share) = self.challenges.take_share(call.challenge, now_us) {
             self.limits.reward(&share, now_us);

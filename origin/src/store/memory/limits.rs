@@ -1,6 +1,6 @@
 //! The limits as memory keeps them: logs for what is exact, GCRA cells for rates. Not the order of a judgement: that is `judge`.
 //!
-//! **Invariant:** [`Limits::refusals`] changes nothing; [`Limits::charge`] returns what [`Limits::give_back`] needs to undo it exactly.
+//! **Invariant:** [`Limits::refusals`] changes nothing; [`Limits::charge`] returns what it takes to undo it exactly.
 
 use otp_shared::limits::{Gcra, Limit, Quota, gcra};
 
@@ -47,6 +47,8 @@ pub struct Limits {
     pub(super) cells: Table<Cell, u64>,
     pub(super) recipients: Log<PhoneKey>,
     pub(super) unknown_recipients: Log<PhoneKey>,
+    /// Grows with every change to the recipients.
+    pub(super) recipient_changes: u64,
     verified: Table<(String, u64), u32>,
     capacity: usize,
 }
@@ -60,6 +62,7 @@ impl Limits {
             cells: Table::new(capacity),
             recipients: Log::default(),
             unknown_recipients: Log::default(),
+            recipient_changes: 0,
             verified: Table::new(capacity),
             capacity,
         }
@@ -94,14 +97,15 @@ impl Limits {
         Charge { at_us: now_us, cells, recipient_before, unknown_before }
     }
 
-    /// Undoes a charge; `phone_only` leaves what is not the number's own.
-    pub fn give_back(&mut self, call: &RequestCall, charge: &Charge, phone_only: bool, now_us: u64) {
+    /// Takes the call out of the number's log, which names it.
+    pub fn give_back_phone(&mut self, call: &RequestCall, now_us: u64) {
         if let Some(log) = self.sends.get_mut(&call.phone, now_us) {
             log.remove(&call.call.id);
         }
-        if phone_only {
-            return;
-        }
+    }
+
+    /// Undoes what was charged to all but the number.
+    pub fn give_back_rest(&mut self, call: &RequestCall, charge: &Charge, now_us: u64) {
         self.return_cells(&charge.cells, now_us);
         self.recipients.restore(call.phone, charge.at_us, charge.recipient_before);
         self.unknown_recipients.restore(call.phone, charge.at_us, charge.unknown_before);
@@ -202,6 +206,7 @@ impl Limits {
             log.forget_until(since);
             log.forget_beyond(self.capacity);
         }
+        self.recipient_changes += 1;
         self.recipients.set(phone, now_us);
         if !known {
             self.unknown_recipients.set(phone, now_us);

@@ -1,6 +1,6 @@
 //! Operator state, its audit and the publisher's lease, as memory keeps them. Not who may change them.
 //!
-//! **Invariant:** versions only grow, even over a restart: they start from the clock.
+//! **Invariant:** the versions this gives only grow, even over a restart: they start from the clock.
 
 use std::collections::VecDeque;
 
@@ -21,12 +21,19 @@ pub struct Records {
     audit: VecDeque<Change>,
     holder: Option<(String, u64)>,
     last_lease: u64,
+    /// Merges of changes that nobody else has heard of.
+    merges: u64,
 }
 
 impl Records {
     /// The version of the operator state.
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// Merges so far: a number that moves when this copy learned something here.
+    pub fn merges(&self) -> u64 {
+        self.merges
     }
 
     /// The whole state.
@@ -36,20 +43,31 @@ impl Records {
 
     /// Merges changes; those that are new go to the audit, oldest first.
     pub fn merge(&mut self, changes: &[Change], now_ms: u64) -> u64 {
-        let mut changed = !self.filled;
+        let mut new = !self.filled;
+        self.merges += 1;
         for change in in_order(changes).into_iter().filter(|change| !change.is_garbage(now_ms)) {
             if self.state.merge(change.clone()) {
-                changed = true;
+                new = true;
                 self.audit.push_front(change.clone());
             }
         }
         self.audit.truncate(AUDIT_KEPT);
         self.state.collect_garbage(now_ms);
         self.filled = true;
-        if changed {
+        if new {
             self.version = now_ms.max(self.version + 1);
         }
         self.version
+    }
+
+    /// Takes over a copy under its own version.
+    pub fn adopt(&mut self, copy: &OperatorCopy, now_ms: u64) {
+        for change in &copy.changes {
+            self.state.merge(change.clone());
+        }
+        self.state.collect_garbage(now_ms);
+        self.filled |= copy.filled;
+        self.version = copy.version;
     }
 
     /// The newest records first.

@@ -21,9 +21,15 @@ pub struct JudgedRequest {
     pub charge: Option<Charge>,
 }
 
+/// How far the first call with an idempotency key got.
 #[derive(Debug, Clone)]
-enum Progress {
-    InFlight { call: [u8; 16] },
+pub enum Progress {
+    /// Not answered yet.
+    InFlight {
+        /// Its id.
+        call: [u8; 16],
+    },
+    /// What repeats get.
     Answered(String),
 }
 
@@ -34,8 +40,10 @@ pub struct Replay {
     pub requests: Table<[u8; 16], JudgedRequest>,
     /// By call id.
     pub verifies: Table<[u8; 16], VerifyVerdict>,
-    nonces: Table<[u8; 16], [u8; 16]>,
-    answers: Table<[u8; 16], (Idempotency, Progress)>,
+    /// The call that came with a nonce.
+    pub nonces: Table<[u8; 16], [u8; 16]>,
+    /// By idempotency key.
+    pub answers: Table<[u8; 16], (Idempotency, Progress)>,
 }
 
 impl Replay {
@@ -88,13 +96,5 @@ impl Replay {
         if self.answers.get(&asked.key, now_us).is_some_and(own) {
             self.answers.remove(&asked.key, now_us);
         }
-    }
-
-    /// The answers that repeats get, with the microsecond at which each ends.
-    pub fn answers(&self, now_us: u64) -> impl Iterator<Item = (Idempotency, &str, u64)> {
-        self.answers.iter(now_us).filter_map(|(_, (asked, progress), end)| match progress {
-            Progress::Answered(answer) => Some((*asked, answer.as_str(), end)),
-            Progress::InFlight { .. } => None,
-        })
     }
 }

@@ -11,6 +11,8 @@ const SWEPT_AT_ONCE: usize = 4;
 struct Entry<V> {
     value: V,
     end_us: u64,
+    /// The change that last touched it.
+    changed: u64,
 }
 
 /// Entries by key, each with the Unix microsecond at which it ends.
@@ -19,6 +21,7 @@ pub struct Table<K, V> {
     entries: BTreeMap<K, Entry<V>>,
     by_end: BTreeSet<(u64, K)>,
     capacity: usize,
+    changes: u64,
 }
 
 /// No room: every entry is in force.
@@ -28,7 +31,7 @@ pub struct Full;
 impl<K: Ord + Clone, V> Table<K, V> {
     /// Empty, for at most `capacity` entries.
     pub fn new(capacity: usize) -> Self {
-        Self { entries: BTreeMap::new(), by_end: BTreeSet::new(), capacity: capacity.max(1) }
+        Self { entries: BTreeMap::new(), by_end: BTreeSet::new(), capacity: capacity.max(1), changes: 0 }
     }
 
     /// The value in force at `now_us`.
@@ -38,7 +41,10 @@ impl<K: Ord + Clone, V> Table<K, V> {
 
     /// The same, to change.
     pub fn get_mut(&mut self, key: &K, now_us: u64) -> Option<&mut V> {
-        self.entries.get_mut(key).filter(|entry| now_us < entry.end_us).map(|entry| &mut entry.value)
+        let entry = self.entries.get_mut(key).filter(|entry| now_us < entry.end_us)?;
+        self.changes += 1;
+        entry.changed = self.changes;
+        Some(&mut entry.value)
     }
 
     /// Puts the entry in place of any before it; when all are in force and there is no room, the one that ends first makes way.
@@ -75,6 +81,17 @@ impl<K: Ord + Clone, V> Table<K, V> {
         self.entries.iter().filter(move |(_, entry)| now_us < entry.end_us).map(|(key, entry)| (key, &entry.value, entry.end_us))
     }
 
+    /// Changes so far: what to pass to [`Self::changed_since`] later.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// What is in force and was touched after so many changes.
+    pub fn changed_since(&self, changes: u64, now_us: u64) -> impl Iterator<Item = (&K, &V, u64)> {
+        let touched = self.entries.iter().filter(move |(_, entry)| entry.changed > changes && now_us < entry.end_us);
+        touched.map(|(key, entry)| (key, &entry.value, entry.end_us))
+    }
+
     /// Entries held, ended ones that were not yet swept among them.
     #[cfg(test)]
     pub fn len(&self) -> usize {
@@ -82,7 +99,8 @@ impl<K: Ord + Clone, V> Table<K, V> {
     }
 
     fn place(&mut self, key: K, value: V, end_us: u64) {
-        if let Some(before) = self.entries.insert(key.clone(), Entry { value, end_us }) {
+        self.changes += 1;
+        if let Some(before) = self.entries.insert(key.clone(), Entry { value, end_us, changed: self.changes }) {
             self.by_end.remove(&(before.end_us, key.clone()));
         }
         self.by_end.insert((end_us, key));
@@ -112,6 +130,19 @@ mod tests {
         assert_eq!(table.get(&"a", 9), Some(&1));
         assert_eq!(table.get(&"a", 10), None);
         assert_eq!(table.remove(&"a", 10), None);
+    }
+
+    #[test]
+    fn what_changed_since_is_told_and_nothing_else() {
+        let mut table = Table::new(4);
+        table.put("a", 1, 10, 0);
+        table.put("b", 1, 10, 0);
+        let then = table.changes();
+        assert_eq!(table.changed_since(then, 0).count(), 0);
+        *table.get_mut(&"a", 0).expect("it is there") = 2;
+        assert_eq!(table.changed_since(then, 0).map(|(key, ..)| *key).collect::<Vec<_>>(), ["a"]);
+        assert_eq!(table.changed_since(0, 0).count(), 2);
+        assert_eq!(table.changed_since(0, 10).count(), 0);
     }
 
     #[test]

@@ -4,7 +4,10 @@
 //! the task reconnects, which is the probe.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -46,8 +49,15 @@ struct Live {
     connection: MultiplexedConnection,
     generation: Generation,
     time: Time,
-    /// Calls may use it; with the epoch mark that they expect to find.
-    admitted: Option<Option<String>>,
+    admission: Admission,
+}
+
+/// Whether calls may use a connection.
+enum Admission {
+    /// Not before it was filled.
+    Waiting,
+    /// Yes; they expect to find that epoch mark, if any.
+    Admitted(Option<String>),
 }
 
 /// The connection in use, if there is one.
@@ -55,7 +65,7 @@ pub struct Link {
     live: Mutex<Option<Live>>,
     generation: watch::Sender<Option<Generation>>,
     broken: Notify,
-    skew_ms: std::sync::atomic::AtomicI64,
+    skew_ms: AtomicI64,
     /// Whether a new connection waits to be admitted.
     guarded: bool,
 }
@@ -86,26 +96,37 @@ impl Link {
     pub fn admit(&self, generation: Generation, epoch: Option<String>) -> bool {
         let mut live = self.lock();
         let Some(live) = live.as_mut().filter(|live| live.generation == generation) else { return false };
-        live.admitted = Some(epoch);
+        live.admission = Admission::Admitted(epoch);
         true
+    }
+
+    /// Calls expect that epoch mark from now on.
+    pub fn expect_epoch(&self, generation: Generation, epoch: &str) {
+        if let Some(live) = self.lock().as_mut().filter(|live| live.generation == generation)
+            && let Admission::Admitted(expected) = &mut live.admission
+        {
+            *expected = Some(epoch.to_owned());
+        }
     }
 
     /// Whether calls go through.
     pub fn is_admitted(&self) -> bool {
-        self.lock().as_ref().is_some_and(|live| live.admitted.is_some())
+        self.lock().as_ref().is_some_and(|live| matches!(live.admission, Admission::Admitted(_)))
     }
 
     /// Milliseconds by which Redis' clock is ahead of ours, when last seen.
     pub fn skew_ms(&self) -> i64 {
-        self.skew_ms.load(std::sync::atomic::Ordering::Relaxed)
+        self.skew_ms.load(Ordering::Relaxed)
     }
 
     /// The admitted connection.
     pub fn line(&self) -> Result<Line, StoreError> {
         let live = self.lock();
         let live = live.as_ref().ok_or_else(away)?;
-        let epoch = live.admitted.clone().ok_or_else(away)?;
-        Ok(live.line(epoch))
+        match &live.admission {
+            Admission::Admitted(epoch) => Ok(live.line(epoch.clone())),
+            Admission::Waiting => Err(away()),
+        }
     }
 
     /// That connection, admitted or not: to fill it.
@@ -163,8 +184,8 @@ impl Link {
 
     async fn use_and_watch(&self, connection: MultiplexedConnection, time: Time, generation: Generation) {
         self.note_skew(time);
-        let admitted = if self.guarded { None } else { Some(None) };
-        *self.lock() = Some(Live { connection: connection.clone(), generation, time, admitted });
+        let admission = if self.guarded { Admission::Waiting } else { Admission::Admitted(None) };
+        *self.lock() = Some(Live { connection: connection.clone(), generation, time, admission });
         self.generation.send_replace(Some(generation));
         loop {
             tokio::select! {
@@ -194,7 +215,7 @@ impl Link {
     fn note_skew(&self, time: Time) {
         let redis_ms = (time.redis_us / 1000).cast_signed();
         let skew_ms = redis_ms - SystemClock.now_ms().cast_signed();
-        self.skew_ms.store(skew_ms, std::sync::atomic::Ordering::Relaxed);
+        self.skew_ms.store(skew_ms, Ordering::Relaxed);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Live>> {
@@ -228,8 +249,26 @@ async fn open(locator: &Locator, scripts: &Scripts) -> Result<(MultiplexedConnec
     for script in scripts.all() {
         script.load_async(&mut connection).await?;
     }
+    warn_of_eviction(&mut connection).await;
     let time = read_time(&mut connection).await?;
     Ok((connection, time))
+}
+
+/// Redis must not make room by dropping used marks. A user without the right to ask is not warned.
+async fn warn_of_eviction(connection: &mut MultiplexedConnection) {
+    static WARNED: AtomicBool = AtomicBool::new(false);
+    let info: RedisResult<String> = cmd("INFO").arg("memory").query_async(connection).await;
+    if let Some(policy) = info.as_deref().ok().and_then(evicting_policy)
+        && !WARNED.swap(true, Ordering::Relaxed)
+    {
+        tracing::warn!(target: "otp::store", policy, "redis may drop keys before their end: set maxmemory-policy noeviction");
+    }
+}
+
+/// The `maxmemory-policy` that `INFO memory` tells, if it is one that drops keys.
+fn evicting_policy(info: &str) -> Option<&str> {
+    let policy = info.lines().find_map(|line| line.strip_prefix("maxmemory_policy:"))?.trim();
+    (policy != "noeviction").then_some(policy)
 }
 
 /// Redis' clock, taken to be what it was halfway between question and answer.
@@ -250,4 +289,17 @@ fn away() -> StoreError {
 /// The kind and code of an error, without its detail: that may quote an argument.
 fn describe(error: &RedisError) -> String {
     error.code().map_or_else(|| format!("{:?}", error.kind()), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_that_drops_keys_is_told() {
+        assert_eq!(evicting_policy("# Memory\r\nmaxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\n"), Some("allkeys-lru"));
+        assert_eq!(evicting_policy("maxmemory_policy:volatile-ttl\r\n"), Some("volatile-ttl"), "used marks have an end too");
+        assert_eq!(evicting_policy("maxmemory_policy:noeviction\r\n"), None);
+        assert_eq!(evicting_policy(""), None);
+    }
 }

@@ -1,4 +1,4 @@
--- Merges operator changes, newest per subject winning, and sets the epoch mark. `call.changes` are in the order in which they were made.
+-- Merges operator changes, newest per subject winning, and sets the epoch mark `call.fill` where there is none. `call.changes` are in the order in which they were made.
 
 local function bytes_after(one, other)
   for i = 1, math.min(#one, #other) do
@@ -15,14 +15,22 @@ local function newer(one, other)
   return bytes_after(one.id, other.id)
 end
 
+-- Removals and ended entries are remembered for as long as a copy may stay away.
+local function is_garbage(change)
+  local ended = change.stamp.ms
+  if change.present then ended = change.untilMs end
+  return ended and ended ~= cjson.null and ended + call.tombstone_ms < now / 1000
+end
+
 local changed = false
 if call.fill and redis.call('EXISTS', EPOCH) == 0 then
-  redis.call('SET', EPOCH, call.new_epoch)
+  redis.call('SET', EPOCH, call.fill)
   changed = true
 end
 for _, change in ipairs(call.changes) do
   local known = redis.call('HGET', OPERATOR, change.key)
-  if not known or newer(change.stamp, cjson.decode(known).stamp) then
+  local wins = not known or newer(change.stamp, cjson.decode(known).stamp)
+  if wins and not is_garbage(cjson.decode(change.text)) then
     redis.call('HSET', OPERATOR, change.key, change.text)
     redis.call('LPUSH', 'audit:{v1}', change.text)
     changed = true
@@ -30,12 +38,8 @@ for _, change in ipairs(call.changes) do
 end
 redis.call('LTRIM', 'audit:{v1}', 0, call.audit_kept - 1)
 
--- Removals and ended entries are remembered for as long as a copy may stay away.
 for key, text in pairs(hash(OPERATOR)) do
-  local known = cjson.decode(text)
-  local ended = known.stamp.ms
-  if known.present then ended = known.untilMs end
-  if ended and ended ~= cjson.null and ended + call.tombstone_ms < now / 1000 then redis.call('HDEL', OPERATOR, key) end
+  if is_garbage(cjson.decode(text)) then redis.call('HDEL', OPERATOR, key) end
 end
 
 local version = number(redis.call('GET', VERSION)) or 0
@@ -43,4 +47,4 @@ if changed then
   version = math.max(version + 1, math.floor(now / 1000))
   redis.call('SET', VERSION, whole(version))
 end
-return cjson.encode({ verdict = 'version', version = version })
+return cjson.encode({ verdict = 'version', version = version, epoch = redis.call('GET', EPOCH) or nil })

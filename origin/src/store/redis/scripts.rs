@@ -25,6 +25,8 @@ pub struct Scripts {
     pub operator: Script,
     /// [`super::Store::lease`]
     pub lease: Script,
+    /// What a replica's memory knows.
+    pub fill: Script,
     /// [`super::Store::holds`] and [`super::Store::lift_hold`]
     pub holds: Script,
 }
@@ -42,13 +44,14 @@ impl Scripts {
             receipt: script(include_str!("receipt.lua")),
             operator: script(include_str!("operator.lua")),
             lease: script(include_str!("lease.lua")),
+            fill: script(include_str!("fill.lua")),
             holds: script(include_str!("holds.lua")),
         }
     }
 
     /// All of them.
-    pub fn all(&self) -> [&Script; 8] {
-        [&self.request, &self.settle, &self.verify, &self.charge, &self.receipt, &self.operator, &self.lease, &self.holds]
+    pub fn all(&self) -> [&Script; 9] {
+        [&self.request, &self.settle, &self.verify, &self.charge, &self.receipt, &self.operator, &self.lease, &self.fill, &self.holds]
     }
 }
 

@@ -2,7 +2,8 @@
 
 local record = otp('request', call.id)
 local charged = hash(record)
-local settled = charged.settled or not charged.at
+-- A call that is not known here was judged elsewhere: all that can be its own is the entry in the number's log.
+local settled = charged.settled or (charged.verdict and not charged.at)
 if charged.verdict then redis.call('HSET', record, 'settled', '1') end
 local challenge = otp('challenge', call.challenge)
 
@@ -17,7 +18,8 @@ local function give_back_rest()
     if string.sub(field, 1, 5) == 'cell:' then give_back_cell(string.sub(field, 6), tonumber(value)) end
   end
   for _, key in ipairs({ otp('recipients'), otp('recipients', 'unknown') }) do
-    if number(redis.call('ZSCORE', key, call.phone)) == tonumber(charged.at) then
+    local counted = redis.call('ZSCORE', key, call.phone)
+    if counted and charged.at and tonumber(counted) == tonumber(charged.at) then
       local before = charged['before:' .. key]
       if before then redis.call('ZADD', key, before, call.phone) else redis.call('ZREM', key, call.phone) end
     end

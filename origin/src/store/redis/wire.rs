@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 
 use crate::{
     domain::{
-        judgement::{Call, DeliveryRecord, Hold, Interruption, RequestCall, RequestVerdict, SendOutcome, Settlement, VerifyCall, VerifyVerdict},
+        judgement::{
+            Call, DeliveryRecord, Hold, Interruption, RequestCall, RequestVerdict, SendOutcome, Settlement, VerifyCall, VerifyVerdict,
+        },
         operator::{Change, TOMBSTONE_MS},
     },
     store::{
@@ -89,6 +91,8 @@ pub enum Answer {
     Version {
         /// Of the operator state, or of the lease.
         version: u64,
+        /// The epoch mark of the operator state, if there is one.
+        epoch: Option<String>,
     },
     /// The holds in force.
     Holds {
@@ -221,8 +225,8 @@ pub fn verify(verify: &VerifyCall, replica: &str) -> Value {
     value
 }
 
-/// For `operator.lua`; with `fill`, an epoch mark is set where there is none.
-pub fn operator(changes: &[Change], fill: bool, new_epoch: &str) -> Result<Value, StoreError> {
+/// For `operator.lua`; `fill` is the epoch mark to set where there is none.
+pub fn operator(changes: &[Change], fill: Option<&str>) -> Result<Value, StoreError> {
     #[derive(Serialize)]
     struct Told<'a> {
         key: String,
@@ -235,7 +239,11 @@ pub fn operator(changes: &[Change], fill: bool, new_epoch: &str) -> Result<Value
     };
     let changes: Result<Vec<_>, _> = in_order(changes).into_iter().map(told).collect();
     let changes = changes.map_err(|error| StoreError::Corrupt(error.to_string()))?;
-    Ok(json!({ "changes": changes, "fill": fill, "new_epoch": new_epoch, "audit_kept": AUDIT_KEPT, "tombstone_ms": TOMBSTONE_MS }))
+    let mut value = json!({ "changes": changes, "audit_kept": AUDIT_KEPT, "tombstone_ms": TOMBSTONE_MS });
+    if let Some(epoch) = fill {
+        value["fill"] = epoch.into();
+    }
+    Ok(value)
 }
 
 /// The record of `HMGET … channel delivery`.

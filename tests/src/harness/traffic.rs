@@ -1,0 +1,148 @@
+//! Steady traffic: so many fans a second who want to sign in, each with a number and an address of their own, whatever happens meanwhile.
+//!
+//! Not a benchmark: it says what became of every fan, and nothing of how fast.
+//!
+//! **Invariant:** every fan who set out is in the table, in one row.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use otp_shared::problem::Code;
+use tokio::task::JoinSet;
+
+use super::{
+    fan::{Fan, Sent, challenge_of},
+    stack::Stack,
+};
+use crate::graph::World;
+
+/// What became of one fan.
+#[derive(Debug, Clone)]
+pub struct Journey {
+    /// When the request set out, and when its answer was there.
+    pub request: (Instant, Instant),
+    /// The same of the verify, if the fan got that far.
+    pub verify: Option<(Instant, Instant)>,
+    /// How it ended.
+    pub end: End,
+}
+
+/// How a journey ended.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum End {
+    /// The code verified, and a second time was refused.
+    SignedIn,
+    /// The code verified twice: a used code was taken again.
+    UsedTwice,
+    /// The request was refused with this status and code.
+    Refused(u16, String),
+    /// The code was sent, and its right verify refused.
+    Lost(u16, String),
+    /// The second verify was answered with something else than "used".
+    Odd(u16, String),
+}
+
+/// Traffic that runs until it is collected.
+pub struct Traffic {
+    started: Instant,
+    journeys: JoinSet<Journey>,
+}
+
+/// What became of everybody.
+pub struct Journeys {
+    started: Instant,
+    all: Vec<Journey>,
+}
+
+impl Traffic {
+    /// `per_s` fans a second for `lasting`, each of whom types the code after a while of up to `thinking`. Returns once the last one has set out.
+    /// `doors` are taken in turn.
+    pub async fn run(stack: &Stack, per_s: u32, lasting: Duration, thinking: Duration) -> Self {
+        let (started, pause) = (Instant::now(), Duration::from_secs(1) / per_s);
+        let mut traffic = Self { started, journeys: JoinSet::new() };
+        let mut next = tokio::time::interval(pause);
+        let mut set_out = 0;
+        while started.elapsed() < lasting {
+            next.tick().await;
+            // Spread over the whole span, so that codes of before are typed during and after.
+            let wait = thinking.mul_f64(f64::from(set_out % 97) / 97.0);
+            let (fan, phone, graph) = (stack.fan(), stack.phone(), stack.graph.world());
+            traffic.journeys.spawn(async move { journey(fan, phone, graph, wait).await });
+            set_out += 1;
+        }
+        traffic
+    }
+
+    /// Waits for the last fan.
+    pub async fn collect(self) -> Journeys {
+        Journeys { started: self.started, all: self.journeys.join_all().await }
+    }
+}
+
+async fn journey(fan: Fan, phone: String, graph: Arc<World>, wait: Duration) -> Journey {
+    let began = Instant::now();
+    let asked = fan.request(&phone).await;
+    let request = (began, Instant::now());
+    if asked.status != 202 {
+        return Journey { request, verify: None, end: End::Refused(asked.status, asked.code().unwrap_or_default()) };
+    }
+    let code = graph.arrived(&phone, 1).await.code;
+    let sent = Sent { phone, challenge_id: challenge_of(&asked), code };
+    tokio::time::sleep(wait).await;
+    let began = Instant::now();
+    let verified = fan.verify(&sent, &sent.code).await;
+    let verify = Some((began, Instant::now()));
+    if verified.status != 200 {
+        return Journey { request, verify, end: End::Lost(verified.status, verified.code().unwrap_or_default()) };
+    }
+    let again = fan.verify(&sent, &sent.code).await;
+    let end = match (again.status, again.code()) {
+        (200, _) => End::UsedTwice,
+        (_, Some(code)) if code == Code::ChallengeUnknown.as_str() => End::SignedIn,
+        (status, code) => End::Odd(status, code.unwrap_or_default()),
+    };
+    Journey { request, verify, end }
+}
+
+impl Journeys {
+    /// How many journeys ended so.
+    pub fn count(&self, is: impl Fn(&Journey) -> bool) -> usize {
+        self.all.iter().filter(|journey| is(journey)).count()
+    }
+
+    /// Those that did not end with a fan signed in.
+    pub fn failed(&self) -> Vec<&Journey> {
+        self.all.iter().filter(|journey| journey.end != End::SignedIn).collect()
+    }
+
+    /// How many set out.
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Whether nobody set out.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+}
+
+/// The table of what was sent, verified, refused and lost, by the second in which each fan set out, five seconds a row.
+impl fmt::Display for Journeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rows: BTreeMap<u64, BTreeMap<String, usize>> = BTreeMap::new();
+        for journey in &self.all {
+            let second = journey.request.0.duration_since(self.started).as_secs() / 5 * 5;
+            *rows.entry(second).or_default().entry(format!("{:?}", journey.end)).or_default() += 1;
+        }
+        writeln!(f, "set out at   what became of them")?;
+        for (second, ends) in rows {
+            let ends: Vec<_> = ends.into_iter().map(|(end, count)| format!("{end} {count}")).collect();
+            writeln!(f, "{second:>3} to {:>3} s  {}", second + 5, ends.join(", "))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,127 @@
+//! The day of section 8 of the design: Redis goes away in the middle of traffic and comes back, and no fan loses a sign-in.
+
+use std::time::{Duration, Instant};
+
+use otp_shared::{limits::Limit, problem::Code};
+use otp_tests::harness::{End, Journey, Journeys, Plan, Stack, Store, Traffic, until};
+
+/// Fans a second: a request and two verifies each make more than 100 requests a second at the edge.
+const FANS_PER_S: u32 = 36;
+/// How long Redis stays away.
+const AWAY: Duration = Duration::from_secs(20);
+/// How long a fan takes to type the code, at most: some type it in another phase than the one it was sent in.
+const THINKING: Duration = Duration::from_secs(12);
+
+/// The product, with the limits raised that are shared by everybody.
+fn plan() -> Plan {
+    Plan::on(Store::Redis)
+        .limit(Limit::RequestGlobal, "1000000/1m")
+        .limit(Limit::RequestRecipients, "1000000/1d")
+        .origin("WHATSAPP_SENDS_PER_S", "1000")
+}
+
+async fn redis_is(stack: &Stack, state: &str) {
+    let fan = stack.unsigned_fan();
+    until(&format!("/otp/status says {state}"), async || (fan.get("/otp/status").await.json()["redis"] == state).then_some(())).await;
+}
+
+/// Everybody signed in, but for those whose request was under way at the instant; their number is told.
+fn assert_nobody_lost(journeys: &Journeys, cut: Instant) {
+    println!("{journeys}");
+    let was_under_way = |(began, ended): (Instant, Instant)| began <= cut && ended >= cut;
+    let in_flight = |journey: &&Journey| was_under_way(journey.request) || journey.verify.is_some_and(was_under_way);
+    let (excused, lost): (Vec<_>, Vec<_>) = journeys.failed().into_iter().partition(in_flight);
+    println!("{} set out, {} were in flight at the instant and got a refusal", journeys.len(), excused.len());
+    assert!(lost.is_empty(), "{} of {}: {:?}", lost.len(), journeys.len(), lost.first());
+    assert_eq!(journeys.count(|journey| journey.end == End::UsedTwice), 0, "a used code was taken again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_is_killed_under_load_and_returns_empty_and_nobody_loses_a_sign_in() {
+    let mut stack = plan().start().await;
+    redis_is(&stack, "connected").await;
+    let early = stack.fan();
+    let kept = early.receive_code(&stack.graph, &stack.phone()).await;
+    early.verify(&kept, &kept.wrong_code(0)).await.refused(Code::CodeIncorrect);
+    let used = early.receive_code(&stack.graph, &stack.phone()).await;
+    early.verify(&used, &used.code).await.expect(200);
+
+    let before = Traffic::run(&stack, FANS_PER_S, Duration::from_secs(5), THINKING).await;
+    let cut = Instant::now();
+    stack.redis_mut().kill();
+    let during = Traffic::run(&stack, FANS_PER_S, AWAY, THINKING).await;
+    redis_is(&stack, "memory fallback").await;
+    early.verify(&used, &used.code).await.refused(Code::ChallengeUnknown);
+    early.verify(&kept, &kept.wrong_code(1)).await.refused(Code::CodeIncorrect);
+    stack.redis_mut().restart_empty().await;
+    let back = Instant::now();
+    let after = Traffic::run(&stack, FANS_PER_S, Duration::from_secs(8), THINKING).await;
+    redis_is(&stack, "connected").await;
+
+    // Guesses of before and during add up, and what was used stays used.
+    let third = early.verify(&kept, &kept.wrong_code(2)).await.refused(Code::CodeIncorrect);
+    assert_eq!(third.json()["attemptsLeft"], 2);
+    early.verify(&used, &used.code).await.refused(Code::ChallengeUnknown);
+    early.verify(&kept, &kept.code).await.expect(200);
+    assert_nobody_lost(&before.collect().await, cut);
+    assert_nobody_lost(&during.collect().await, back);
+    assert_nobody_lost(&after.collect().await, back);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_hangs_under_load_and_nobody_loses_a_sign_in() {
+    let stack = plan().start().await;
+    redis_is(&stack, "connected").await;
+    let before = Traffic::run(&stack, FANS_PER_S, Duration::from_secs(3), THINKING).await;
+    let cut = Instant::now();
+    stack.redis().pause();
+    let during = Traffic::run(&stack, FANS_PER_S, Duration::from_secs(8), THINKING).await;
+    redis_is(&stack, "memory fallback").await;
+    stack.redis().resume();
+    let back = Instant::now();
+    let after = Traffic::run(&stack, FANS_PER_S, Duration::from_secs(4), THINKING).await;
+    redis_is(&stack, "connected").await;
+    assert_nobody_lost(&before.collect().await, cut);
+    assert_nobody_lost(&during.collect().await, back);
+    assert_nobody_lost(&after.collect().await, back);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_made_during_the_outage_holds_at_once_and_is_in_redis_after_it() {
+    let mut stack = plan().start().await;
+    redis_is(&stack, "connected").await;
+    let (earlier, during) = (stack.phone(), stack.phone());
+    stack.admin().block("phone", &earlier).await.expect(200);
+    stack.redis_mut().kill();
+    redis_is(&stack, "memory fallback").await;
+    let blocked = stack.admin().block("phone", &during).await.expect(200).json();
+    assert_eq!(blocked["stored"], serde_json::json!(["edge"]));
+    for phone in [&earlier, &during] {
+        stack.signed_fan().request(phone).await.refused(Code::Blacklisted);
+    }
+    stack.redis_mut().restart_empty().await;
+    redis_is(&stack, "connected").await;
+    let entries = || stack.redis().keys("operator:*");
+    until("redis has the operator state again", async || (!entries().is_empty()).then_some(())).await;
+    // A replica that knows nothing but Redis.
+    stack.kill_origin();
+    stack.start_origin().await;
+    for phone in [&earlier, &during] {
+        stack.signed_fan().request(phone).await.refused(Code::Blacklisted);
+    }
+    let audit = stack.admin().get("/admin/otp/audit").await.expect(200).json();
+    let told = |phone: &str| audit["changes"].as_array().is_some_and(|changes| changes.iter().any(|change| change["value"] == phone));
+    assert!(told(&earlier) && told(&during), "{audit}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_neither_redis_nor_the_edge_takes_is_refused_and_changes_nothing() {
+    let mut stack = plan().start().await;
+    redis_is(&stack, "connected").await;
+    let phone = stack.phone();
+    stack.redis_mut().kill();
+    redis_is(&stack, "memory fallback").await;
+    stack.edge().stop();
+    stack.admin().block("phone", &phone).await.refused(Code::OriginUnavailable);
+    stack.signed_fan().request(&phone).await.expect(202);
+}
