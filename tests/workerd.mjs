@@ -173,7 +173,9 @@ class Commands {
   }
 
   async kvPut({ key, value, base64, expiration, expirationTtl }) {
-    await (await this.#kv()).put(key, base64 === undefined ? value : Buffer.from(base64, "base64"), { expiration, expirationTtl });
+    // An array of its own: Miniflare refuses a small Buffer, which is a view of Node's pool.
+    const bytes = base64 === undefined ? value : Uint8Array.from(Buffer.from(base64, "base64"));
+    await (await this.#kv()).put(key, bytes, { expiration, expirationTtl });
   }
 
   async kvGet({ key }) {

@@ -10,9 +10,15 @@ pub const REQUEST: [&str; 5] = ["phone", "locale", "purpose", "consentVersion", 
 /// The members of `POST /otp/verify`, as in [`otp_shared::wire::VerifyRequest`].
 pub const VERIFY: [&str; 3] = ["challengeId", "phone", "code"];
 
-/// An object's members: names and texts, `null` as `None`.
+/// An object's members.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Members(Vec<(String, Option<String>)>);
+pub struct Members(Vec<(String, Value)>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Value {
+    Null,
+    Text(String),
+}
 
 impl Members {
     /// Reads an object with these members or some of them, each at most once. `None` for everything else.
@@ -25,10 +31,13 @@ impl Members {
 
     /// A member's text; `None` when it is absent or `null`.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name)?.1.as_deref()
+        match self.0.iter().find(|(known, _)| known == name)? {
+            (_, Value::Text(text)) => Some(text),
+            (_, Value::Null) => None,
+        }
     }
 
-    fn add(&mut self, name: String, value: Option<String>) -> Option<()> {
+    fn add(&mut self, name: String, value: Value) -> Option<()> {
         let is_new = self.0.iter().all(|(known, _)| *known != name);
         is_new.then(|| self.0.push((name, value)))
     }
@@ -47,7 +56,7 @@ impl Reader<'_> {
         loop {
             let name = self.text()?;
             self.expect(':')?;
-            members.add(name, self.text_or_null()?)?;
+            members.add(name, self.value()?)?;
             if self.take('}') {
                 return Some(members);
             }
@@ -55,11 +64,11 @@ impl Reader<'_> {
         }
     }
 
-    fn text_or_null(&mut self) -> Option<Option<String>> {
+    fn value(&mut self) -> Option<Value> {
         if self.take('n') {
-            return (self.char()? == 'u' && self.char()? == 'l' && self.char()? == 'l').then_some(None);
+            return (self.char()? == 'u' && self.char()? == 'l' && self.char()? == 'l').then_some(Value::Null);
         }
-        self.text().map(Some)
+        self.text().map(Value::Text)
     }
 
     fn text(&mut self) -> Option<String> {
@@ -132,7 +141,7 @@ impl Reader<'_> {
 mod tests {
     use otp_shared::wire::{OtpRequest, VerifyRequest};
     use proptest::prelude::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -183,8 +192,13 @@ mod tests {
         prop_oneof![9 => prop::sample::select([REQUEST.as_slice(), &VERIFY].concat()).prop_map(str::to_owned), 1 => any::<String>()]
     }
 
-    fn value() -> impl Strategy<Value = Value> {
-        prop_oneof![6 => any::<String>().prop_map(Value::from), 1 => Just(Value::Null), 1 => any::<i64>().prop_map(Value::from), 1 => Just(json!({"a": []}))]
+    fn value() -> impl Strategy<Value = serde_json::Value> {
+        prop_oneof![
+            6 => any::<String>().prop_map(serde_json::Value::from),
+            1 => Just(serde_json::Value::Null),
+            1 => any::<i64>().prop_map(serde_json::Value::from),
+            1 => Just(json!({"a": []})),
+        ]
     }
 
     /// A body, sometimes with one byte changed.

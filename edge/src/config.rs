@@ -46,7 +46,7 @@ pub struct ConfigError(pub Vec<&'static str>);
 
 impl std::fmt::Display for ConfigError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0.join("; "))
+        self.0.iter().try_for_each(|sentence| write!(f, "{sentence}; "))
     }
 }
 

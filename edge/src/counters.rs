@@ -3,9 +3,9 @@
 //! **Invariant:** a report is built once and keeps its sequence number until it is known to have arrived, so that the origin counts it
 //! once however often it is sent.
 
-use std::collections::BTreeMap;
+use otp_shared::problem::Code;
 
-use otp_shared::{problem::Code, wire::EdgeCounters};
+use crate::json::Object;
 
 /// The least time between two reports, in milliseconds.
 pub const PAUSE_MS: u64 = 10_000;
@@ -19,7 +19,7 @@ const GIVE_UP_MS: u64 = 20_000;
 pub struct Report {
     /// 1, 2, 3 … within the isolate.
     pub sequence: u64,
-    /// [`EdgeCounters`] as JSON.
+    /// [`otp_shared::wire::EdgeCounters`] as JSON.
     pub json: String,
 }
 
@@ -89,16 +89,17 @@ impl Counters {
 
     fn report(&mut self, snapshot_age_s: Option<u64>) -> Report {
         self.sequence = self.sequence.saturating_add(1);
-        let counters = EdgeCounters {
-            isolate: self.isolate.clone(),
-            sequence: self.sequence,
-            passed: std::mem::take(&mut self.passed),
-            refused: named(&mut self.refused),
-            errors: named(&mut self.errors),
-            snapshot_age_s,
+        let report = Object::begin()
+            .text("isolate", &self.isolate)
+            .number("sequence", self.sequence)
+            .number("passed", std::mem::take(&mut self.passed))
+            .raw("refused", &told(&mut self.refused))
+            .raw("errors", &told(&mut self.errors));
+        let report = match snapshot_age_s {
+            Some(age_s) => report.number("snapshotAgeS", age_s),
+            None => report,
         };
-        // A struct of texts and numbers always serialises.
-        Report { sequence: self.sequence, json: serde_json::to_string(&counters).unwrap_or_default() }
+        Report { sequence: self.sequence, json: report.finish() }
     }
 }
 
@@ -109,16 +110,17 @@ fn add_one(tally: &mut Tally, name: &'static str) {
     }
 }
 
-fn named(tally: &mut Tally) -> BTreeMap<String, u64> {
-    let mut counts = BTreeMap::new();
-    for (name, count) in tally.drain(..) {
-        counts.insert(name.to_owned(), count);
-    }
-    counts
+/// Tells the counts and forgets them.
+fn told(tally: &mut Tally) -> String {
+    tally.drain(..).fold(Object::begin(), |object, (name, count)| object.number(name, count)).finish()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use otp_shared::wire::EdgeCounters;
+
     use super::*;
 
     const NOW_MS: u64 = 1_790_000_000_000;
@@ -152,9 +154,15 @@ mod tests {
         counters.refuse(Code::Blacklisted);
         counters.error("kv_read");
         assert_eq!(counters.plan(NOW_MS), Some(0));
-        let report: EdgeCounters = serde_json::from_str(&counters.take(Some(7), NOW_MS).json).unwrap();
-        assert_eq!(report.refused, BTreeMap::from([("blacklisted".into(), 2)]));
-        assert_eq!((report.errors.get("kv_read"), report.snapshot_age_s), (Some(&1), Some(7)));
+        let expected = EdgeCounters {
+            isolate: "a1".into(),
+            sequence: 1,
+            passed: 0,
+            refused: BTreeMap::from([("blacklisted".into(), 2)]),
+            errors: BTreeMap::from([("kv_read".into(), 1)]),
+            snapshot_age_s: Some(7),
+        };
+        assert_eq!(counters.take(Some(7), NOW_MS).json, serde_json::to_string(&expected).unwrap(), "the origin reads this");
     }
 
     #[test]

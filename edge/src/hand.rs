@@ -7,7 +7,8 @@ use otp_shared::{
     snapshot::{PhoneHasher, Snapshot, SnapshotBuilder},
     subject::Subject,
 };
-use serde::Serialize;
+
+use crate::json::{self, Object};
 
 /// A key as KV lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,14 +55,15 @@ impl Hand {
         (!is_same).then(|| self.encode(hasher, now_s.max(stored.version().saturating_add(1)), now_s))
     }
 
-    /// What the origin is shown; `stored` is the snapshot that the cron wrote last.
-    pub fn view(&self, stored: Option<Vec<u8>>) -> HandView {
+    /// `GET /internal/edge/hand`: what the origin is shown, with the keys that do not parse as they stand in KV; `stored` is the snapshot that
+    /// the cron wrote last, told as `null` when it never wrote one.
+    pub fn view(&self, stored: Option<Vec<u8>>) -> String {
         let snapshot = stored.and_then(|bytes| Snapshot::decode(bytes).ok());
-        HandView {
-            entries: self.entries.iter().map(|(subject, until_s)| EntryView::new(subject, *until_s)).collect(),
-            unreadable: self.unreadable.clone(),
-            snapshot: snapshot.map(|snapshot| SnapshotView { version: snapshot.version(), issued_s: snapshot.issued_s() }),
-        }
+        Object::begin()
+            .raw("entries", &json::list(self.entries.iter().map(|(subject, until_s)| entry(subject, *until_s))))
+            .raw("unreadable", &json::list(self.unreadable.iter().map(|key| json::quoted(key))))
+            .raw("snapshot", &snapshot.map_or("null".to_owned(), |snapshot| written(&snapshot)))
+            .finish()
     }
 
     fn encode(&self, hasher: &PhoneHasher, version: u64, issued_s: u64) -> Vec<u8> {
@@ -73,36 +75,13 @@ impl Hand {
     }
 }
 
-/// `GET /internal/edge/hand`
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct HandView {
-    entries: Vec<EntryView>,
-    /// Keys that do not parse, as they stand in KV.
-    unreadable: Vec<String>,
-    /// The snapshot that the cron wrote last; `null` when it never wrote one.
-    snapshot: Option<SnapshotView>,
+fn entry(subject: &Subject, until_s: Option<u64>) -> String {
+    let until = until_s.map_or("null".to_owned(), |second| second.to_string());
+    Object::begin().text("type", subject.kind()).text("value", &subject.value()).raw("untilS", &until).finish()
 }
 
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct EntryView {
-    r#type: &'static str,
-    value: String,
-    until_s: Option<u64>,
-}
-
-impl EntryView {
-    fn new(subject: &Subject, until_s: Option<u64>) -> Self {
-        Self { r#type: subject.kind(), value: subject.value(), until_s }
-    }
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct SnapshotView {
-    version: u64,
-    issued_s: u64,
+fn written(snapshot: &Snapshot) -> String {
+    Object::begin().number("version", snapshot.version()).number("issuedS", snapshot.issued_s()).finish()
 }
 
 #[cfg(test)]
@@ -198,7 +177,7 @@ mod tests {
         let hand = hand(&["blacklist:fan:x", "blacklist:ip:203.0.113.7", "blacklist:phone:lol"]);
         assert_eq!(hand.unreadable(), 2);
         assert_eq!(
-            serde_json::to_string(&hand.view(changed(&hand, None))).unwrap(),
+            hand.view(changed(&hand, None)),
             r#"{"entries":[{"type":"ip","value":"203.0.113.7","untilS":null}],"unreadable":["blacklist:fan:x","blacklist:phone:lol"],"snapshot":{"version":1790000000,"issuedS":1790000000}}"#,
             "the origin reads this"
         );

@@ -12,9 +12,13 @@ use otp_shared::{
     signature::{Claimed, Parts, SignatureError},
     snapshot::Snapshot,
 };
-use serde::Serialize;
 
-use crate::{config::Keys, refusal::Refusal, request::Facts};
+use crate::{
+    config::Keys,
+    json::{self, Object},
+    refusal::Refusal,
+    request::Facts,
+};
 
 /// One call of the origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,11 +98,9 @@ pub fn stored_version(value: Option<Vec<u8>>) -> u64 {
     value.and_then(|bytes| Snapshot::decode(bytes).ok()).map_or(0, |snapshot| snapshot.version())
 }
 
-/// The answer to a taken snapshot or copy.
-#[derive(Debug, Serialize)]
-pub struct Stored {
-    /// The version that is stored now.
-    pub version: u64,
+/// The answer to a taken snapshot or copy: the version that is stored now.
+pub fn stored(version: u64) -> String {
+    Object::begin().number("version", version).finish()
 }
 
 /// One replica's copy of the operator state, as it lies in KV: the version in 8 bytes, most significant first, then what the replica sent.
@@ -139,24 +141,21 @@ fn version(query: &str) -> Option<u64> {
 }
 
 /// `GET /internal/edge/operator`: every replica's newest copy.
-#[derive(Debug, Default, Serialize)]
-pub struct Copies {
-    copies: Vec<CopyView>,
-}
-
-#[derive(Debug, Serialize)]
-struct CopyView {
-    replica: String,
-    version: u64,
-    data: String,
-}
+#[derive(Debug, Default)]
+pub struct Copies(Vec<String>);
 
 impl Copies {
     /// Adds the value under a KV key. What is no copy is left out; it says so with `false`.
     pub fn add(&mut self, key: &str, value: &[u8]) -> bool {
         let Some((replica, copy)) = operator_replica(key).zip(StoredCopy::decode(value)) else { return false };
-        self.copies.push(CopyView { replica: replica.to_owned(), version: copy.version, data: BASE64.encode(copy.data) });
+        let copy = Object::begin().text("replica", replica).number("version", copy.version).text("data", &BASE64.encode(copy.data));
+        self.0.push(copy.finish());
         true
+    }
+
+    /// The answer's body.
+    pub fn finish(self) -> String {
+        Object::begin().raw("copies", &json::list(self.0)).finish()
     }
 }
 
@@ -290,10 +289,6 @@ mod tests {
         let mut copies = Copies::default();
         assert!(copies.add("operator:a", &StoredCopy { version: 3, data: b"sealed".to_vec() }.encode()));
         assert!(!copies.add("operator:b", b"short"));
-        assert_eq!(
-            serde_json::to_string(&copies).unwrap(),
-            r#"{"copies":[{"replica":"a","version":3,"data":"c2VhbGVk"}]}"#,
-            "the origin reads this"
-        );
+        assert_eq!(copies.finish(), r#"{"copies":[{"replica":"a","version":3,"data":"c2VhbGVk"}]}"#, "the origin reads this");
     }
 }

@@ -28,6 +28,7 @@ pub mod hand;
 pub mod holds;
 pub mod internal;
 pub mod isolate;
+pub mod json;
 pub mod log;
 pub mod page;
 pub mod refresh;

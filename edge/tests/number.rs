@@ -9,7 +9,7 @@ const SOURCES: [&str; 2] = [include_str!("../page/countries.js"), include_str!("
 
 /// Each `[typed, chosen country]`, to `+digits country`.
 fn read(typed: &[(&str, &str)]) -> Vec<String> {
-    let cases = serde_json::to_string(typed).unwrap();
+    let cases = serde_json::to_string(typed).expect("texts serialise");
     let ask = format!(
         "for (const [text, chosen] of {cases}) {{ const read = PHONE.read(text, chosen); console.log((read.e164 || '-') + ' ' + read.country); }}"
     );
@@ -18,7 +18,7 @@ fn read(typed: &[(&str, &str)]) -> Vec<String> {
     node.stdin.take().expect("it was asked for").write_all(program.as_bytes()).expect("Node reads its program");
     let output = node.wait_with_output().expect("Node ends");
     assert!(output.status.success(), "phone.js does not run");
-    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+    String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
 }
 
 fn check(cases: &[(&str, &str, &str)]) {

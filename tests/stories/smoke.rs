@@ -59,7 +59,10 @@ async fn what_is_not_well_is_told() {
     assert!(failed.iter().any(|what| what.contains("PING")), "{lines:#?}");
     stack.kill_origin();
     let (lines, failed) = run(&target).await;
-    assert!(failed.iter().any(|what| what.contains("/healthz")) && failed.iter().any(|what| what.contains("the edge reaches")), "{lines:#?}");
+    assert!(
+        failed.iter().any(|what| what.contains("/healthz")) && failed.iter().any(|what| what.contains("the edge reaches")),
+        "{lines:#?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! The Worker's build: worker-build with the tools that we installed, and the size of what comes out.
 
 use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::SystemTime;
@@ -11,7 +12,8 @@ use crate::setup::cargo_tools;
 
 /// What Cloudflare gets to load.
 const WASM: &str = "edge/build/index_bg.wasm";
-/// What the build was made of: its modification time is when the build began.
+/// Proof of a finished build: its time is when that began, its text how many bytes came out. A Worker of
+/// another length was built by hand, in another way.
 const STAMP: &str = "edge/build/.built";
 /// Everything a change of which changes the Worker.
 const INPUTS: [&str; 8] =
@@ -28,11 +30,16 @@ pub fn build() -> Outcome {
         return Ok(());
     }
     // Made first: what is edited while the build runs must count as newer than it.
-    let began = Path::new("target/edge-build-began");
-    File::create(began).or_say(format_args!("cannot write {}", began.display()))?;
+    let began = File::create("target/edge-build-began").and_then(|file| file.metadata()?.modified()).or_say("cannot tell the time")?;
     run(&mut worker_build()?)?;
     run(&mut wasm_opt())?;
-    fs::rename(began, STAMP).or_say(format_args!("cannot write {STAMP}"))
+    stamp(began).or_say(format_args!("cannot write {STAMP}"))
+}
+
+fn stamp(began: SystemTime) -> io::Result<()> {
+    let mut file = File::create(STAMP)?;
+    write!(file, "{}", fs::metadata(WASM)?.len())?;
+    file.set_modified(began)
 }
 
 /// worker-build would download these tools; ours are pinned in `Cargo.lock` and `package-lock.json`.
@@ -53,8 +60,10 @@ fn wasm_opt() -> Command {
 }
 
 fn up_to_date() -> bool {
-    let built = modified(Path::new(STAMP)).filter(|_| Path::new(WASM).exists());
-    built.is_some_and(|built| INPUTS.iter().filter_map(|input| newest(Path::new(input))).all(|changed| changed < built))
+    let length = fs::metadata(WASM).map(|wasm| wasm.len().to_string());
+    let ours = matches!((length, fs::read_to_string(STAMP)), (Ok(length), Ok(stamp)) if length == stamp);
+    let unchanged = |since| INPUTS.iter().filter_map(|input| newest(Path::new(input))).all(|changed| changed < since);
+    ours && modified(Path::new(STAMP)).is_some_and(unchanged)
 }
 
 /// The newest change at or below `path`; a directory's own time tells of removed files.

@@ -22,8 +22,8 @@ fn attributes(attribute: &str) -> BTreeSet<&'static str> {
 
 fn words() -> BTreeMap<String, BTreeMap<String, String>> {
     let text = include_str!("../../page/words.js");
-    let start = text.find("var WORDS = ").unwrap() + "var WORDS = ".len();
-    let json: BTreeMap<String, Value> = serde_json::from_str(text[start..].trim_end().trim_end_matches(';')).unwrap();
+    let (_, object) = text.split_once("var WORDS = ").unwrap();
+    let json: BTreeMap<String, Value> = serde_json::from_str(object.trim_end().trim_end_matches(';')).unwrap();
     json.into_iter().map(|(language, words)| (language, flat("", &words))).collect()
 }
 
@@ -218,7 +218,8 @@ fn countries() -> Vec<(&'static str, &'static str, &'static str)> {
     let rows = lines.flat_map(|line| line.trim_matches([' ', '"', '+']).split('|')).filter(|row| !row.is_empty());
     rows.map(|row| {
         let (codes, name) = row.split_once(' ').unwrap();
-        (&codes[..2], &codes[2..], name)
+        let (id, code) = codes.split_at(2);
+        (id, code, name)
     })
     .collect()
 }

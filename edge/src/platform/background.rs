@@ -67,7 +67,7 @@ async fn read(kv: &Kv, source: Source, config: &Config) -> Result<bool, Failed> 
 }
 
 fn complain(event: &'static str, source: Source) {
-    console::write_within_budget(&Line::new(Level::Warn, event).with("key", source.kv_key()));
+    console::write_within_budget(Line::new(Level::Warn, event).with("key", source.kv_key()));
 }
 
 /// Starts a report of the counters, when there is something to tell and nobody is about to tell it.
@@ -84,7 +84,7 @@ async fn report(config: Rc<Config>, delay_ms: u64) {
     let report = memory::isolate(|isolate| isolate.counters.take(isolate.snapshots.age_s(now_ms), now_ms));
     match send(&config, report.json.as_bytes()).await {
         Some(200..=299) => memory::isolate(|isolate| isolate.counters.arrived(report.sequence)),
-        status => console::write_within_budget(&Line::new(Level::Warn, "report_failed").count("status", status.unwrap_or_default().into())),
+        status => console::write_within_budget(Line::new(Level::Warn, "report_failed").count("status", status.unwrap_or_default().into())),
     }
 }
 

@@ -21,9 +21,11 @@ use crate::{
 /// Gathers and, when something changed, writes.
 pub async fn run(env: &Env, config: &Rc<Config>) {
     match gather(&Kv::of(env), config).await {
-        Ok(hand) if hand.unreadable() > 0 => console::write(&Line::new(Level::Warn, "hand_unreadable").count("keys", hand.unreadable())),
+        Ok(hand) if hand.unreadable() > 0 => {
+            console::write(Line::new(Level::Warn, "hand_unreadable").count("keys", hand.unreadable() as u64));
+        }
         Ok(_) => {}
-        Err(Failed) => console::write(&Line::new(Level::Warn, "hand_failed")),
+        Err(Failed) => console::write(Line::new(Level::Warn, "hand_failed")),
     }
 }
 
@@ -33,7 +35,7 @@ async fn gather(kv: &Kv, config: &Config) -> Result<Hand, Failed> {
     let stored = kv.read(key).await?;
     if let Some(bytes) = hand.changed(stored, config.keys.hasher(), now_s()) {
         kv.write(key, &bytes).await?;
-        console::write(&Line::new(Level::Info, "hand_written").count("bytes", bytes.len()));
+        console::write(Line::new(Level::Info, "hand_written").count("bytes", bytes.len() as u64));
     }
     Ok(hand)
 }

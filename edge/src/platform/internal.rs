@@ -15,7 +15,7 @@ use super::{
 use crate::{
     config::Config,
     hand::Hand,
-    internal::{self, Copies, Internal, Stored, newer_copy, newer_snapshot, stored_version},
+    internal::{self, Copies, Internal, newer_copy, newer_snapshot, stored, stored_version},
     refusal::{Refusal, Reply},
     snapshots::Source,
 };
@@ -44,21 +44,21 @@ pub async fn serve(call: &Call, config: &Config, internal: Internal) -> Result<R
 /// This isolate knows it at once; the others read it from KV.
 async fn put_snapshot(kv: &Kv, body: Vec<u8>) -> Result<Reply, Refusal> {
     let key = Source::Origin.kv_key();
-    let stored = stored_version(kv.read(key).await?);
+    let in_kv = stored_version(kv.read(key).await?);
     let mine = memory::isolate(|isolate| isolate.snapshots.version(Source::Origin));
-    let snapshot = newer_snapshot(body, stored.max(mine))?;
+    let snapshot = newer_snapshot(body, in_kv.max(mine))?;
     kv.write(key, snapshot.as_bytes()).await?;
     let version = snapshot.version();
     memory::isolate(|isolate| isolate.snapshots.install(Source::Origin, snapshot));
-    Ok(Reply::json(&Stored { version }))
+    Ok(Reply::json(stored(version)))
 }
 
 async fn put_copy(kv: &Kv, call: &Call, replica: &str, body: Vec<u8>) -> Result<Reply, Refusal> {
     let key = operator_key(replica);
-    let stored = kv.read(&key).await?;
-    let copy = newer_copy(&call.facts, body, stored.as_deref())?;
+    let in_kv = kv.read(&key).await?;
+    let copy = newer_copy(&call.facts, body, in_kv.as_deref())?;
     kv.write(&key, &copy.encode()).await?;
-    Ok(Reply::json(&Stored { version: copy.version }))
+    Ok(Reply::json(stored(copy.version)))
 }
 
 /// All copies or a failure: a replica that recovers from these must not take some for all.
@@ -71,11 +71,11 @@ async fn copies(kv: &Kv) -> Result<Reply, Refusal> {
             memory::isolate(|isolate| isolate.counters.error("operator_copy_damaged"));
         }
     }
-    Ok(Reply::json(&copies))
+    Ok(Reply::json(copies.finish()))
 }
 
 async fn hand(kv: &Kv) -> Result<Reply, Refusal> {
     let hand = Hand::read(kv.hand().await?);
-    let stored = kv.read(Source::Hand.kv_key()).await?;
-    Ok(Reply::json(&hand.view(stored)))
+    let in_kv = kv.read(Source::Hand.kv_key()).await?;
+    Ok(Reply::json(hand.view(in_kv)))
 }

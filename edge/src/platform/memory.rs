@@ -53,7 +53,7 @@ fn vars(env: &Env) -> Vars {
 }
 
 fn misconfigured(error: &str) -> Refusal {
-    console::write_within_budget(&Line::new(Level::Warn, "misconfigured").with("error", error));
+    console::write_within_budget(Line::new(Level::Warn, "misconfigured").with("error", error));
     isolate(|isolate| isolate.counters.error("misconfigured"));
     forward::unavailable().because("misconfigured")
 }

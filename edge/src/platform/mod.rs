@@ -93,7 +93,7 @@ fn write(call: &Call, reply: Reply) -> std::result::Result<Response, Refusal> {
 
 fn refuse(call: &Call, refusal: &Refusal) -> Result<Response> {
     memory::isolate(|isolate| isolate.counters.refuse(refusal.problem.code));
-    console::write_within_budget(&line(call, refusal));
+    console::write_within_budget(line(call, refusal));
     Ok(http::response(&refusal.reply().request_id(&call.id))?)
 }
 

@@ -21,8 +21,8 @@ use crate::{
     store::{StoreError, StoreState},
 };
 
-/// How many changes the store is given in one step: a thousand take Redis a few milliseconds.
-const MERGED_AT_ONCE: usize = 1000;
+/// How many changes the store is given in one step, which blocks it for a few milliseconds.
+const MERGED_AT_ONCE: usize = 250;
 
 /// This replica's copy, with the blacklist in the form in which it is looked up.
 pub struct Operators {

@@ -143,7 +143,7 @@ fn detail(refused: &Refused) -> String {
         Refused::SessionNotAuthorised => "An operator can authorise it with POST /admin/sessions, or by sending x-admin-token with this call.",
         Refused::Unauthorized => "Sign in first.",
         Refused::NotFound => "It is not there.",
-        Refused::TooWide(what) => return format!("That covers {what}. If it is meant, send it again with \"force\": true."),
+        Refused::TooWide(what) => return format!("That covers {what}. If that is meant, insist: \"force\": true, or the box in the form."),
         Refused::WrittenByHand => {
             "That entry was written to KV by hand: remove it there, with `wrangler kv key delete --remote --binding OTP_KV blacklist:<type>:<value>`."
         }

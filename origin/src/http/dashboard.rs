@@ -66,9 +66,9 @@ pub fn routes() -> Router<Arc<Http>> {
     Router::new()
         .route(PATH, get(show).post(actions::post))
         .route("/admin/sms/otp/live", get(live))
-        .route("/admin/sms/otp/dashboard.css", get(|| file("text/css", include_str!("dashboard/dashboard.css"))))
-        .route("/admin/sms/otp/dashboard.js", get(|| file("text/javascript", include_str!("dashboard/dashboard.js"))))
-        .route("/admin/sms/otp/icon.svg", get(|| file("image/svg+xml", include_str!("dashboard/icon.svg"))))
+        .route("/admin/sms/otp/dashboard.css", get(async || file("text/css", include_str!("dashboard/dashboard.css"))))
+        .route("/admin/sms/otp/dashboard.js", get(async || file("text/javascript", include_str!("dashboard/dashboard.js"))))
+        .route("/admin/sms/otp/icon.svg", get(async || file("image/svg+xml", include_str!("dashboard/icon.svg"))))
         .layer(middleware::map_response(guard))
 }
 
@@ -79,7 +79,7 @@ async fn guard(mut response: Response) -> Response {
     response
 }
 
-async fn file(media_type: &'static str, text: &'static str) -> Response {
+fn file(media_type: &'static str, text: &'static str) -> Response {
     ([(header::CONTENT_TYPE, format!("{media_type}; charset=utf-8"))], text).into_response()
 }
 

@@ -135,7 +135,9 @@ fn entries(text: &mut Text, app: &App) {
         *kinds.entry(change.about.kind().to_owned()).or_default() += 1;
     }
     text.family(ENTRIES);
-    kinds.iter().for_each(|(kind, count)| text.sample(ENTRIES.0, &[("kind", kind)], count));
+    for (kind, count) in kinds {
+        text.sample(ENTRIES.0, &[("kind", &kind)], count);
+    }
 }
 
 fn durations(text: &mut Text, app: &App) {

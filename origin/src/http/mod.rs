@@ -61,8 +61,17 @@ pub struct Http {
 /// Shared by every handler.
 pub type Shared = State<Arc<Http>>;
 
-/// All routes.
+/// The whole service.
 pub fn router(http: Arc<Http>) -> Router {
+    all_routes()
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn_with_state(Arc::clone(&http), observe))
+        .with_state(http)
+}
+
+/// Every route there is.
+pub fn all_routes() -> Router<Arc<Http>> {
     Router::new()
         .route(routes::OTP_REQUEST, post(fan::request::post))
         .route("/otp/request/{challenge_id}", get(fan::delivery::get))
@@ -88,10 +97,6 @@ pub fn router(http: Arc<Http>) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .merge(dashboard::routes())
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
-        .layer(middleware::from_fn_with_state(Arc::clone(&http), observe))
-        .with_state(http)
 }
 
 async fn not_found() -> Answer {

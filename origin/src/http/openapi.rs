@@ -15,7 +15,7 @@ use axum::{
 use otp_shared::{problem, routes};
 use serde_json::{Map, Value, json};
 
-use operations::{Content, OPERATIONS, Operation, Success, Trust};
+use operations::{Body, Content, OPERATIONS, Operation, Success, Trust};
 
 mod operations;
 mod schemas;
@@ -115,15 +115,14 @@ fn security(operation: &Operation) -> Vec<Value> {
         Trust::Fan => vec![json!({ "edge": [], "fanSession": [] })],
         Trust::EdgeOrOperator => vec![json!({ "edge": [] }), json!({ "adminToken": [] })],
         Trust::Operator => vec![json!({ "adminToken": [] })],
+        Trust::Dashboard => vec![json!({ "adminSession": [] }), json!({ "adminToken": [] })],
     }
 }
 
-fn request_body(operation: &Operation, body: &str) -> Value {
-    json!({
-        "required": true,
-        "description": format!("At most {} bytes.", routes::body_limit(operation.path)),
-        "content": { "application/json": { "schema": reference(body) } },
-    })
+fn request_body(operation: &Operation, body: Body) -> Value {
+    let of_type = |media_type: &&str| ((*media_type).to_owned(), json!({ "schema": reference(body.schema) }));
+    let content: Map<_, _> = body.media_types.iter().map(of_type).collect();
+    json!({ "required": true, "description": format!("At most {} bytes.", routes::body_limit(operation.path)), "content": content })
 }
 
 fn responses(operation: &Operation) -> Value {
@@ -133,7 +132,7 @@ fn responses(operation: &Operation) -> Value {
     }
     for (status, codes) in operation.refusals() {
         let codes: Vec<_> = codes.iter().map(|code| json!(code.as_str())).collect();
-        responses.insert(status.to_string(), refused(status, &codes));
+        responses.insert(status.to_string(), refused(status, &codes, operation.refuses_by_page()));
     }
     Value::Object(responses)
 }
@@ -152,12 +151,15 @@ fn succeeded(success: &Success) -> Value {
 }
 
 /// A refusal's schema is the general one, narrowed to the codes that this operation answers with this status.
-fn refused(status: u16, codes: &[Value]) -> Value {
+fn refused(status: u16, codes: &[Value], by_page: bool) -> Value {
     let narrowed = json!({ "properties": { "status": { "const": status }, "code": { "enum": codes } } });
     let mut response = json!({
         "description": "A problem document.",
         "content": { problem::MEDIA_TYPE: { "schema": { "allOf": [reference("Problem"), narrowed] } } },
     });
+    if by_page {
+        response["content"]["text/html"] = json!({ "schema": { "type": "string" } });
+    }
     if matches!(status, 429 | 503) {
         response["headers"] = json!({ "retry-after": { "$ref": "#/components/headers/RetryAfter" } });
     }
@@ -216,6 +218,16 @@ mod tests {
             let elsewhere = matches!(code, Code::NotFound | Code::MethodNotAllowed);
             assert!(codes.contains(code) || elsewhere, "{} is answered by no operation", code.as_str());
         }
+    }
+
+    /// The router tells its paths in its `Debug` and nowhere else: `RouteId(7): "/healthz"`.
+    #[test]
+    fn every_path_of_the_router_is_listed_and_no_other() {
+        let router = format!("{:?}", crate::http::all_routes());
+        let routed: BTreeSet<_> = router.split("RouteId(").filter_map(|rest| Some(rest.split_once("): \"")?.1.split_once('"')?.0)).collect();
+        assert!(routed.contains("/healthz"), "axum's Debug has changed: {router}");
+        let listed: BTreeSet<_> = OPERATIONS.iter().map(|operation| operation.path).collect();
+        assert_eq!(listed, routed);
     }
 
     #[test]

@@ -24,7 +24,7 @@ async fn every_code_is_answered_alike_in_both_status_styles() {
         (&[4, 80_007, 130_429, 131_056], wait(1)),
         (&[0, 190, 3, 10, 200, 299, 131_005, 33, 368, 131_031, 131_048, 131_064, 131_042], halted.clone()),
         (&[131_037, 131_045, 133_000, 133_005, 133_006, 133_008, 133_009, 133_010, 133_015, 133_016, 131_057], halted),
-        (&[1, 2, 131_000, 131_016, 133_004], Sent::Unconfirmed),
+        (&[1, 2, 131_000, 131_016, 133_004], wait(1)),
         (&[131_021, 131_026, 130_403, 130_472, 130_497, 131_049, 131_050], undeliverable),
         (&[132_001, 132_015, 132_016], barred),
         (&[100, 131_008, 131_009, 131_030, 131_047, 131_051, 131_052, 131_053, 131_062], wait(60)),
@@ -86,8 +86,6 @@ async fn a_send_whose_answer_is_lost_is_never_sent_twice() {
         (Fault::Drop { accepted: false }, 0),
         (Fault::Garbage, 1),
         (Fault::NoId, 1),
-        (Fault::Bare { status: 500, accepted: true }, 1),
-        (Fault::Bare { status: 502, accepted: false }, 0),
         (Fault::Bare { status: 404, accepted: false }, 0),
     ];
     for (fault, arrived) in faults {
@@ -96,6 +94,18 @@ async fn a_send_whose_answer_is_lost_is_never_sent_twice() {
         assert_eq!(whatsapp.send(&message(FAN, "rw"), ONE_CALL).await, Sent::Unconfirmed, "{fault:?}");
         assert_eq!(graph.messages().len(), arrived, "{fault:?}");
         assert_eq!(whatsapp.sending().unconfirmed, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_says_it_failed_is_reported_as_failed_and_not_asked_again() {
+    for fault in [Fault::Bare { status: 500, accepted: true }, Fault::Bare { status: 502, accepted: false }, Fault::error(131_000)] {
+        let (graph, whatsapp) = start().await;
+        graph.script(Rule::once(fault.clone()));
+        let sent = whatsapp.send(&message(FAN, "rw"), ONE_CALL).await;
+        assert_eq!(sent, Sent::Refused(Refusal::Unavailable { retry_after_s: 1 }), "{fault:?}");
+        assert!(graph.messages().len() <= 1, "{fault:?}");
+        assert_eq!(whatsapp.sending().unconfirmed, 0);
     }
 }
 

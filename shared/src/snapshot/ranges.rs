@@ -1,7 +1,5 @@
 //! Ranges that overlap, made disjoint: a binary search then finds the one that counts.
 
-use std::collections::BTreeMap;
-
 /// Addresses from `first` to `last`, both included, refused until a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Stretch {
@@ -13,13 +11,14 @@ pub(super) struct Stretch {
 /// Cuts overlapping ranges into disjoint stretches, in order. Each has the latest `until` of the ranges that cover it; neighbours with the
 /// same `until` are one.
 ///
-/// A sweep over the places where a range begins or has ended, with the multiset of `until`s that are open there.
+/// A sweep over the places where a range begins or has ended, with the `until`s that are open there, sorted. (A list and not a tree: ranges
+/// seldom overlap many deep, and the tree would weigh more in the Worker than all of this.)
 pub(super) fn disjoint(ranges: &[Stretch]) -> Vec<Stretch> {
-    let mut open = BTreeMap::<u32, u32>::new();
+    let mut open = Vec::new();
     let mut stretches = Vec::new();
     let mut covered_from = 0;
     for (place, until, begins) in edges(ranges) {
-        if let Some((latest, _)) = open.last_key_value() {
+        if let Some(latest) = open.last() {
             append(&mut stretches, covered_from, place, *latest);
         }
         covered_from = place;
@@ -36,16 +35,14 @@ fn edges(ranges: &[Stretch]) -> Vec<(u64, u32, bool)> {
     edges
 }
 
-fn begin(open: &mut BTreeMap<u32, u32>, until: u32) {
-    *open.entry(until).or_default() += 1;
+fn begin(open: &mut Vec<u32>, until: u32) {
+    let place = open.partition_point(|other| *other < until);
+    open.insert(place, until);
 }
 
-fn end(open: &mut BTreeMap<u32, u32>, until: u32) {
-    if let Some(count) = open.get_mut(&until) {
-        *count -= 1;
-        if *count == 0 {
-            open.remove(&until);
-        }
+fn end(open: &mut Vec<u32>, until: u32) {
+    if let Ok(place) = open.binary_search(&until) {
+        open.remove(place);
     }
 }
 

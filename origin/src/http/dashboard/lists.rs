@@ -41,7 +41,7 @@ pub fn found(standing: Option<&Standing>, decisions_found: &[Decision]) -> Marku
 pub fn decisions(decisions: &[Decision]) -> Markup {
     html! {
         @if decisions.is_empty() { p.empty { "No decision of this replica is kept." } } @else {
-            div.scroll tabindex="0" role="region" aria-label="Decisions" {
+            div.scroll tabindex="0" role="region" aria-label="Newest decisions" {
                 table {
                     thead { tr { @for title in ["When", "Asked", "Outcome", "Number", "Address", "Why"] { th scope="col" { (title) } } th.number scope="col" { "ms" } } }
                     tbody { @for each in decisions { (decision(each)) } }
@@ -111,7 +111,7 @@ pub fn blacklist(facts: &Facts, csrf: &str) -> Markup {
             p.alert { "Keys in KV that block nobody, because they do not parse: " @for key in &list.unreadable { code { (masked_key(key)) } " " } }
         }
         @if list.entries.is_empty() { p.empty { "Nobody is blocked." } } @else {
-            div.scroll tabindex="0" role="region" aria-label="Blacklist" {
+            div.scroll tabindex="0" role="region" aria-label="Blacklist entries" {
                 table {
                     thead { tr { @for title in ["Type", "Value", "Note", "By", "Since", "Until", "At the edge"] { th scope="col" { (title) } } th scope="col" { span.hidden { "Change" } } } }
                     tbody { @for entry in &list.entries { (blocked(entry, csrf)) } }
@@ -208,7 +208,7 @@ pub fn authorise(csrf: &str) -> Markup {
 pub fn sessions(facts: &Facts, csrf: &str) -> Markup {
     html! {
         @if facts.sessions.is_empty() { p.empty { "No session id is authorised by hand." } } @else {
-            div.scroll tabindex="0" role="region" aria-label="Manual sessions" {
+            div.scroll tabindex="0" role="region" aria-label="Authorised session ids" {
                 table {
                     thead { tr { @for title in ["Id", "Note", "By", "Since", "Until"] { th scope="col" { (title) } } th scope="col" { span.hidden { "Change" } } } }
                     tbody {
@@ -236,9 +236,9 @@ pub fn audit(facts: &Facts, csrf: &str) -> Markup {
         @match facts.audit.as_deref() {
             None => p.alert { "The store does not give the audit out at present." },
             Some([]) => p.empty { "Nothing has been changed." },
-            Some(entries) => div.scroll tabindex="0" role="region" aria-label="Audit" {
+            Some(entries) => div.scroll tabindex="0" role="region" aria-label="Newest audit records" {
                 table {
-                    thead { tr { @for title in ["When", "Who", "What", "", "Note"] { th scope="col" { (title) } } } }
+                    thead { tr { @for title in ["When", "Who", "What", "Whom", "Note"] { th scope="col" { (title) } } } }
                     tbody {
                         @for entry in entries {
                             tr {

@@ -78,6 +78,8 @@ pub fn sign_in(problem: &Problem, is_first_visit: bool, csrf: &str) -> Markup {
             // That nobody is signed in yet is no news.
             @if !is_first_visit { (refused(problem)) }
             (form(csrf, "sign-in", html! {
+                // Password managers keep a password by its user's name.
+                input type="text" name="username" value="operator" autocomplete="username" hidden;
                 label for="token" { "Your operator's token" }
                 input #token type="password" name="token" autocomplete="current-password" required autofocus;
                 button { "Sign in" }
@@ -97,6 +99,7 @@ fn refused(problem: &Problem) -> Markup {
 }
 
 /// A form of this page: it is sent to the page itself, with the sign-in's own token.
+#[expect(clippy::needless_pass_by_value, reason = "it reads as nesting where it is used")]
 pub fn form(csrf: &str, action: &str, content: Markup) -> Markup {
     html! {
         form method="post" action=(PATH) {

@@ -69,6 +69,7 @@ pub fn state(facts: &Facts) -> Markup {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it reads as nesting where it is used")]
 fn card(title: &str, mood: Mood, value: Markup, detail: Markup) -> Markup {
     html! {
         div.card.(mood.class()) {
@@ -216,7 +217,7 @@ fn countries(facts: &Facts) -> Markup {
 }
 
 fn percent(part: u64, whole: u64) -> String {
-    if whole == 0 { "–".to_owned() } else { format!("{} %", part * 100 / whole) }
+    (part * 100).checked_div(whole).map_or_else(|| "–".to_owned(), |percent| format!("{percent} %"))
 }
 
 /// Refusals by limit and by code, the origin's and the edge's apart.
@@ -229,7 +230,7 @@ pub fn refusals(facts: &Facts) -> Markup {
         div.side {
             div {
                 h3 { "Rate limited, by limit" }
-                table {
+                div.scroll tabindex="0" role="region" aria-label="Refusals by limit" { table {
                     thead { tr { th scope="col" { "Limit" } th scope="col" { "Allows" } th.number scope="col" { "Refused" } } }
                     tbody {
                         @for (name, refused) in limits {
@@ -240,7 +241,7 @@ pub fn refusals(facts: &Facts) -> Markup {
                             }
                         }
                     }
-                }
+                } }
             }
             div {
                 h3 { "All refusals, by code" }

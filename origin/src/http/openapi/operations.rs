@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use otp_shared::problem::Code;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Whom an operation believes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,17 @@ pub enum Trust {
     EdgeOrOperator,
     /// An operator's token.
     Operator,
+    /// The dashboard's sign-in, or an operator's token.
+    Dashboard,
+}
+
+/// What a request carries.
+#[derive(Debug, Clone, Copy)]
+pub struct Body {
+    /// Its schema.
+    pub schema: &'static str,
+    /// Any of these.
+    pub media_types: &'static [&'static str],
 }
 
 /// What a success carries.
@@ -32,7 +43,7 @@ pub enum Content {
     Json(&'static str),
     /// Text of the media type.
     Text(&'static str),
-    /// JSON of the named schema, or, asked for by the query, text of the media type.
+    /// JSON of the named schema, or, if asked for, text of the media type.
     JsonOr(&'static str, &'static str),
 }
 
@@ -55,8 +66,7 @@ pub struct Operation {
     pub trust: Trust,
     /// Name and description; all optional.
     pub query: &'static [(&'static str, &'static str)],
-    /// The request's schema.
-    pub body: Option<&'static str>,
+    pub body: Option<Body>,
     pub successes: &'static [Success],
     /// Beyond those that follow from trust and body.
     pub refused: &'static [Code],
@@ -67,6 +77,10 @@ const POST: &str = "post";
 const DELETE: &str = "delete";
 
 const PAGE: &[(&str, &str)] = &[("limit", "At most so many, 1 to 1000; 100 when absent."), ("after", "The `next` of the page before.")];
+
+const fn json(schema: &'static str) -> Option<Body> {
+    Some(Body { schema, media_types: &["application/json"] })
+}
 
 const fn ok(what: &'static str, schema: &'static str) -> Success {
     Success { status: 200, what, content: Content::Json(schema) }
@@ -82,9 +96,8 @@ impl Operation {
         match (self.trust, self.path) {
             (_, path) if path.starts_with("/webhooks/") => "webhook",
             (_, path) if path.starts_with("/internal/") => "edge",
-            (Trust::Operator, _) => "operator",
+            (Trust::Operator | Trust::Dashboard, _) => "operator",
             (_, path) if path.starts_with("/otp/") || path.starts_with("/auth/") => "fan",
-            (_, path) if path.starts_with("/admin/") => "operator",
             _ => "service",
         }
     }
@@ -92,10 +105,10 @@ impl Operation {
     /// Path, query and header parameters.
     pub fn parameters(&self) -> impl Iterator<Item = Value> {
         let names = self.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-        let path = names.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
-        let query = self.query.iter().map(|(name, what)| json!({ "name": name, "in": "query", "description": what, "schema": { "type": "string" } }));
+        let path = names.map(|name| serde_json::json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
+        let query = self.query.iter().map(|(name, what)| serde_json::json!({ "name": name, "in": "query", "description": what, "schema": { "type": "string" } }));
         let header = self.is_repeatable().then(|| {
-            json!({
+            serde_json::json!({
                 "name": "Idempotency-Key", "in": "header",
                 "description": "A repeat with the same key and body gets the first answer again: no second message, no limit charged.",
                 "schema": { "type": "string", "pattern": "^[A-Za-z0-9_-]{16,128}$" },
@@ -109,7 +122,7 @@ impl Operation {
         let by_trust: &[Code] = match self.trust {
             Trust::Nobody => &[],
             Trust::Edge | Trust::Fan | Trust::EdgeOrOperator => &[Code::Unauthorized, Code::OriginUnavailable],
-            Trust::Operator => &[Code::Unauthorized, Code::RateLimited, Code::AdminDisabled],
+            Trust::Operator | Trust::Dashboard => &[Code::Unauthorized, Code::RateLimited, Code::AdminDisabled],
         };
         let by_body: &[Code] = match self.body {
             Some(_) => &[Code::InvalidBody, Code::TooLarge, Code::UnsupportedMediaType],
@@ -126,6 +139,11 @@ impl Operation {
         refusals
     }
 
+    /// Whether a person may get a refusal as a page.
+    pub fn refuses_by_page(&self) -> bool {
+        self.trust == Trust::Dashboard
+    }
+
     fn is_repeatable(&self) -> bool {
         matches!(self.id, "requestCode" | "verifyCode")
     }
@@ -140,7 +158,7 @@ pub const OPERATIONS: &[Operation] = &[
         summary: "Ask for a code; with `challengeId`, for the same code once more.",
         trust: Trust::Edge,
         query: &[],
-        body: Some("OtpRequest"),
+        body: json("OtpRequest"),
         successes: &[Success { status: 202, what: "A message is on its way.", content: Content::Json("OtpAccepted") }],
         refused: &[
             Code::InvalidPhone,
@@ -175,7 +193,7 @@ pub const OPERATIONS: &[Operation] = &[
         summary: "Type a code. Five guesses for the life of a challenge; a code works once.",
         trust: Trust::Edge,
         query: &[],
-        body: Some("VerifyRequest"),
+        body: json("VerifyRequest"),
         successes: &[ok("The code is right.", "Verified")],
         refused: &[
             Code::InvalidPhone,
@@ -217,7 +235,7 @@ pub const OPERATIONS: &[Operation] = &[
         summary: "Turn a session id into the fan's cookie.",
         trust: Trust::EdgeOrOperator,
         query: &[],
-        body: Some("FromOnboarding"),
+        body: json("FromOnboarding"),
         successes: &[done("The cookie is in `Set-Cookie`.")],
         refused: &[Code::SessionNotAuthorised, Code::RateLimited, Code::AdminDisabled],
     },
@@ -261,7 +279,7 @@ pub const OPERATIONS: &[Operation] = &[
         summary: "Receipts, template and account events, inbound messages. Signed by Meta with `X-Hub-Signature-256`.",
         trust: Trust::Edge,
         query: &[],
-        body: Some("WebhookEvents"),
+        body: json("WebhookEvents"),
         successes: &[Success { status: 200, what: "The events are taken.", content: Content::None }],
         refused: &[],
     },
@@ -272,7 +290,7 @@ pub const OPERATIONS: &[Operation] = &[
         summary: "What one isolate of the edge did since its last report.",
         trust: Trust::Edge,
         query: &[],
-        body: Some("EdgeCounters"),
+        body: json("EdgeCounters"),
         successes: &[done("Counted; a repeat counts nothing.")],
         refused: &[],
     },
@@ -305,9 +323,9 @@ pub const OPERATIONS: &[Operation] = &[
         summary: "Block; a second time, change note and end.",
         trust: Trust::Operator,
         query: &[],
-        body: Some("BlacklistChange"),
+        body: json("BlacklistChange"),
         successes: &[ok("The entry, and where it is stored.", "Changed")],
-        refused: &[Code::OriginUnavailable],
+        refused: &[Code::Conflict, Code::OriginUnavailable],
     },
     Operation {
         id: "unblock",
@@ -316,9 +334,53 @@ pub const OPERATIONS: &[Operation] = &[
         summary: "Unblock.",
         trust: Trust::Operator,
         query: &[],
-        body: Some("BlacklistChange"),
+        body: json("BlacklistChange"),
         successes: &[ok("The removal, and where it is stored.", "Changed")],
+        refused: &[Code::NotFound, Code::Conflict, Code::OriginUnavailable],
+    },
+    Operation {
+        id: "importBlacklist",
+        method: POST,
+        path: "/admin/otp/blacklist/import",
+        summary: "Block many at once: all of them or none.",
+        trust: Trust::Operator,
+        query: &[("dryRun", "`true`: say what it would do, and do nothing."), ("force", "`true`: take wide entries, too.")],
+        body: Some(Body { schema: "BlacklistImport", media_types: &["application/json", "text/csv"] }),
+        successes: &[ok("What was done, or would be.", "BlacklistImported")],
+        refused: &[Code::OriginUnavailable],
+    },
+    Operation {
+        id: "exportBlacklist",
+        method: GET,
+        path: "/admin/otp/blacklist/export",
+        summary: "Every entry, in the form that import takes.",
+        trust: Trust::Operator,
+        query: &[("format", "`json`, which it is when absent, or `csv`.")],
+        body: None,
+        successes: &[Success { status: 200, what: "The entries.", content: Content::JsonOr("BlacklistExport", "text/csv") }],
+        refused: &[Code::InvalidBody],
+    },
+    Operation {
+        id: "adoptBlacklist",
+        method: POST,
+        path: "/admin/otp/blacklist/adopt",
+        summary: "Make entries the origin's that were written to KV by hand.",
+        trust: Trust::Operator,
+        query: &[],
+        body: json("BlacklistAdoption"),
+        successes: &[ok("How many.", "BlacklistAdopted")],
         refused: &[Code::NotFound, Code::OriginUnavailable],
+    },
+    Operation {
+        id: "decisions",
+        method: GET,
+        path: "/admin/otp/decisions",
+        summary: "Why a number or an address was refused, or was not, and what stands against it now; this replica's newest.",
+        trust: Trust::Operator,
+        query: &[("phone", "A number."), ("ip", "An address."), ("limit", "At most so many, 1 to 1000; 100 when absent.")],
+        body: None,
+        successes: &[ok("The newest first.", "Decisions")],
+        refused: &[Code::InvalidBody, Code::InvalidPhone, Code::OriginUnavailable],
     },
     Operation {
         id: "holds",
@@ -338,7 +400,7 @@ pub const OPERATIONS: &[Operation] = &[
         summary: "Lift one.",
         trust: Trust::Operator,
         query: &[],
-        body: Some("HeldSubject"),
+        body: json("HeldSubject"),
         successes: &[done("It is lifted.")],
         refused: &[Code::NotFound, Code::OriginUnavailable],
     },
@@ -348,7 +410,7 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/admin/otp/audit",
         summary: "Who changed what, when and why; newest first.",
         trust: Trust::Operator,
-        query: &[("format", "`markdown` for a table to paste into the incident's timeline."), ("limit", "At most so many, 1 to 1000; 100 when absent.")],
+        query: &[("format", "`markdown` for a table to paste into the incident's timeline."), PAGE[0], PAGE[1]],
         body: None,
         successes: &[Success { status: 200, what: "The changes.", content: Content::JsonOr("Audit", "text/markdown") }],
         refused: &[Code::InvalidBody, Code::OriginUnavailable],
@@ -371,8 +433,19 @@ pub const OPERATIONS: &[Operation] = &[
         summary: "Authorise a session id: `from-onboarding` then turns it into a cookie.",
         trust: Trust::Operator,
         query: &[],
-        body: Some("SessionChange"),
+        body: json("SessionChange"),
         successes: &[ok("The authorisation, and where it is stored.", "Changed")],
+        refused: &[Code::OriginUnavailable],
+    },
+    Operation {
+        id: "withdrawAllSessions",
+        method: DELETE,
+        path: "/admin/sessions",
+        summary: "Take every authorisation back; with none left it changes nothing.",
+        trust: Trust::Operator,
+        query: &[],
+        body: json("AllSessions"),
+        successes: &[ok("How many.", "SessionsWithdrawn")],
         refused: &[Code::OriginUnavailable],
     },
     Operation {
@@ -385,6 +458,86 @@ pub const OPERATIONS: &[Operation] = &[
         body: None,
         successes: &[ok("The removal, and where it is stored.", "Changed")],
         refused: &[Code::NotFound, Code::OriginUnavailable],
+    },
+    Operation {
+        id: "dashboardPage",
+        method: GET,
+        path: "/admin/sms/otp",
+        summary: "The dashboard, or its sign-in.",
+        trust: Trust::Dashboard,
+        query: &[("page", "The blacklist's page, from 1."), ("said", "What was done just before.")],
+        body: None,
+        successes: &[Success { status: 200, what: "The page.", content: Content::Text("text/html") }],
+        refused: &[],
+    },
+    Operation {
+        id: "dashboardForm",
+        method: POST,
+        path: "/admin/sms/otp",
+        summary: "One of the dashboard's forms, with the sign-in's own token.",
+        trust: Trust::Dashboard,
+        query: &[],
+        body: Some(Body { schema: "DashboardForm", media_types: &["application/x-www-form-urlencoded"] }),
+        successes: &[
+            Success { status: 303, what: "Done; the page says so.", content: Content::None },
+            Success { status: 200, what: "Done, with what was found; JSON for the page's script.", content: Content::JsonOr("DashboardDone", "text/html") },
+        ],
+        refused: &[Code::Forbidden, Code::InvalidPhone, Code::NotFound, Code::Conflict, Code::OriginUnavailable],
+    },
+    Operation {
+        id: "dashboardLive",
+        method: GET,
+        path: "/admin/sms/otp/live",
+        summary: "What changes on the dashboard, for its script.",
+        trust: Trust::Dashboard,
+        query: &[("page", "The blacklist's page, from 1.")],
+        body: None,
+        successes: &[ok("The sections as they are now.", "DashboardLive")],
+        refused: &[],
+    },
+    Operation {
+        id: "dashboardStyle",
+        method: GET,
+        path: "/admin/sms/otp/dashboard.css",
+        summary: "The dashboard's style.",
+        trust: Trust::Nobody,
+        query: &[],
+        body: None,
+        successes: &[Success { status: 200, what: "A style sheet.", content: Content::Text("text/css") }],
+        refused: &[],
+    },
+    Operation {
+        id: "dashboardScript",
+        method: GET,
+        path: "/admin/sms/otp/dashboard.js",
+        summary: "The dashboard's script.",
+        trust: Trust::Nobody,
+        query: &[],
+        body: None,
+        successes: &[Success { status: 200, what: "A script.", content: Content::Text("text/javascript") }],
+        refused: &[],
+    },
+    Operation {
+        id: "dashboardIcon",
+        method: GET,
+        path: "/admin/sms/otp/icon.svg",
+        summary: "The dashboard's icon.",
+        trust: Trust::Nobody,
+        query: &[],
+        body: None,
+        successes: &[Success { status: 200, what: "A picture.", content: Content::Text("image/svg+xml") }],
+        refused: &[],
+    },
+    Operation {
+        id: "metrics",
+        method: GET,
+        path: "/metrics",
+        summary: "This replica's figures for Prometheus.",
+        trust: Trust::Nobody,
+        query: &[],
+        body: None,
+        successes: &[Success { status: 200, what: "The figures.", content: Content::Text("text/plain") }],
+        refused: &[],
     },
     Operation {
         id: "openapi",

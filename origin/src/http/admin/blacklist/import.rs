@@ -56,8 +56,11 @@ struct Sent {
     until_s: Option<u64>,
 }
 
-/// The lines of the body, each with its number: the line of a CSV, or the entry of a JSON array, from 1.
-pub struct Lines(Vec<(u64, Result<Sent, String>)>);
+/// What was sent, or why it cannot be read, with its number: the line of a CSV, or the entry of a JSON array, from 1.
+type Line = (u64, Result<Sent, String>);
+
+/// The lines of the body.
+pub struct Lines(Vec<Line>);
 
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -82,7 +85,7 @@ impl<S: Send + Sync> FromRequest<S> for Lines {
     async fn from_request(request: Request, _: &S) -> Result<Self, Answer> {
         let (parts, body) = request.into_parts();
         let media_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let read: fn(&[u8]) -> Result<Vec<_>, Problem> = match media_type.split(';').next().unwrap_or_default().trim() {
+        let read: fn(&[u8]) -> Result<Vec<Line>, Problem> = match media_type.split(';').next().unwrap_or_default().trim() {
             "application/json" => from_json,
             "text/csv" => from_csv,
             _ => return Err(Problem::new(Code::UnsupportedMediaType, "Send Content-Type: application/json or text/csv.").into()),
@@ -98,7 +101,7 @@ impl<S: Send + Sync> FromRequest<S> for Lines {
 /// Takes all or nothing.
 pub async fn post(State(http): Shared, operator: Operator, Query(asked): Query<Asked>, Lines(lines): Lines) -> Result<Response, Answer> {
     let entries = lines.len();
-    let wanted = check_all(&http.app, lines, &operator.0, asked.force)?;
+    let wanted = check_all(&http.app, lines, &operator.0, asked.force).map_err(refuse)?;
     let (wanted, mut outcome) = sort(&http.app, wanted);
     (outcome.dry_run, outcome.entries) = (asked.dry_run, entries);
     if !asked.dry_run {
@@ -109,7 +112,7 @@ pub async fn post(State(http): Shared, operator: Operator, Query(asked): Query<A
 }
 
 /// What is wanted, by key: of two lines about the same, the later counts. Or every mistake.
-fn check_all(app: &App, lines: Vec<(u64, Result<Sent, String>)>, who: &str, force: bool) -> Result<BTreeMap<String, Wanted>, Answer> {
+fn check_all(app: &App, lines: Vec<Line>, who: &str, force: bool) -> Result<BTreeMap<String, Wanted>, Vec<Value>> {
     let now_ms = app.clock.now_ms();
     let (mut wanted, mut mistakes) = (BTreeMap::new(), Vec::new());
     for (line, sent) in lines {
@@ -118,11 +121,12 @@ fn check_all(app: &App, lines: Vec<(u64, Result<Sent, String>)>, who: &str, forc
             Err(error) => mistakes.push(json!({ "line": line, "error": error })),
         }
     }
-    if mistakes.is_empty() {
-        return Ok(wanted);
-    }
+    if mistakes.is_empty() { Ok(wanted) } else { Err(mistakes) }
+}
+
+fn refuse(mistakes: Vec<Value>) -> Answer {
     let detail = format!("{} of the entries cannot be taken, so none was; see errors.", mistakes.len());
-    Err(Answer::new(Problem::new(Code::InvalidBody, detail)).member("errors", Value::Array(mistakes)))
+    Answer::new(Problem::new(Code::InvalidBody, detail)).member("errors", Value::Array(mistakes))
 }
 
 fn check(app: &App, sent: Sent, who: &str, force: bool, now_ms: u64) -> Result<Wanted, String> {
@@ -149,8 +153,7 @@ fn sort(app: &App, wanted: BTreeMap<String, Wanted>) -> (Vec<Wanted>, Outcome) {
             None => &mut outcome.added,
         };
         *figure += 1;
-        let is_news = each.ttl_ms != Some(0) && known.is_none_or(|known| !is_same(&known, each, now_ms));
-        is_news
+        each.ttl_ms != Some(0) && known.is_none_or(|known| !is_same(&known, each, now_ms))
     });
     (news.collect(), outcome)
 }
@@ -161,14 +164,14 @@ fn is_same(known: &crate::domain::operator::Change, wanted: &Wanted, now_ms: u64
     known.note == wanted.note && end_s(known.until_ms) == end_s(wanted.ttl_ms.map(|ttl_ms| now_ms + ttl_ms))
 }
 
-fn from_json(bytes: &[u8]) -> Result<Vec<(u64, Result<Sent, String>)>, Problem> {
+fn from_json(bytes: &[u8]) -> Result<Vec<Line>, Problem> {
     let entries: Vec<Value> = body::parse(bytes)?;
     // serde's words about a wrong type repeat the value; which member it is, is told by the form.
     let form = "an entry has the texts type and value, and if wanted note (a text), ttlS and untilS (seconds)";
     Ok((1..).zip(entries).map(|(line, entry)| (line, serde_json::from_value(entry).map_err(|_| form.to_owned()))).collect())
 }
 
-fn from_csv(bytes: &[u8]) -> Result<Vec<(u64, Result<Sent, String>)>, Problem> {
+fn from_csv(bytes: &[u8]) -> Result<Vec<Line>, Problem> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(bytes);
     let malformed = |_| Problem::new(Code::InvalidBody, "The body is not CSV in UTF-8.");
     let header = reader.headers().map_err(malformed)?.clone();
@@ -176,28 +179,28 @@ fn from_csv(bytes: &[u8]) -> Result<Vec<(u64, Result<Sent, String>)>, Problem> {
     let [Some(kind), Some(value), note, ttl_s, until_s, ..] = columns else {
         return Err(Problem::new(Code::InvalidBody, "The first line of a CSV names the columns: type,value,note,ttlS,untilS."));
     };
-    let read = |record: Result<csv::StringRecord, csv::Error>| {
-        let record = match record {
-            Ok(record) => record,
-            Err(error) => return (error.position().map_or(0, csv::Position::line), Err("not CSV in UTF-8".to_owned())),
-        };
-        let text = |column: Option<usize>| column.and_then(|column| record.get(column)).filter(|text| !text.is_empty());
-        let seconds = |name: &str, column| {
-            let wrong = |_| format!("{name}: a number of seconds");
-            text(column).map(|text| text.parse::<u64>().map_err(wrong)).transpose()
-        };
-        let sent = || {
-            Ok(Sent {
-                r#type: text(Some(kind)).unwrap_or_default().to_owned(),
-                value: text(Some(value)).unwrap_or_default().to_owned(),
-                note: text(note).map(fused),
-                ttl_s: seconds("ttlS", ttl_s)?,
-                until_s: seconds("untilS", until_s)?,
-            })
-        };
-        (record.position().map_or(0, csv::Position::line), sent())
+    let line = |position: Option<&csv::Position>| position.map_or(0, csv::Position::line);
+    let read = |record: Result<csv::StringRecord, csv::Error>| match record {
+        Ok(record) => (line(record.position()), from_record(&record, [Some(kind), Some(value), note, ttl_s, until_s])),
+        Err(error) => (line(error.position()), Err("not CSV in UTF-8".to_owned())),
     };
     Ok(reader.records().map(read).collect())
+}
+
+/// Reads a line by the places of its columns.
+fn from_record(record: &csv::StringRecord, [kind, value, note, ttl_s, until_s]: [Option<usize>; 5]) -> Result<Sent, String> {
+    let text = |column: Option<usize>| column.and_then(|column| record.get(column)).filter(|text| !text.is_empty());
+    let seconds = |name: &str, column| {
+        let wrong = |_| format!("{name}: a number of seconds");
+        text(column).map(|text| text.parse::<u64>().map_err(wrong)).transpose()
+    };
+    Ok(Sent {
+        r#type: text(kind).unwrap_or_default().to_owned(),
+        value: text(value).unwrap_or_default().to_owned(),
+        note: text(note).map(fused),
+        ttl_s: seconds("ttlS", ttl_s)?,
+        until_s: seconds("untilS", until_s)?,
+    })
 }
 
 /// A note that a spreadsheet would take for a formula, made a text by an apostrophe.

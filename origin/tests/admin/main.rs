@@ -1,0 +1,9 @@
+//! The operators' side of the origin in process: the router on the embedded store, with a clock that is moved by hand. No story goes over a network,
+//! but for the edge's list of what was written by hand.
+
+mod bench;
+mod blacklist;
+mod dashboard;
+mod decisions;
+mod lists;
+mod metrics;
