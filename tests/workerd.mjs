@@ -138,6 +138,7 @@ async function options(config, toml, control) {
           { type: "CompiledWasm", path: join(build, "index_bg.wasm") },
         ],
         bindings: texts(config),
+        assets: { directory: join(ROOT, "edge/page"), routerConfig: { has_user_worker: true } },
         // For the commands; the Worker does not know the name.
         kvNamespaces: { UNWRAPPED: namespace },
         ratelimits: Object.fromEntries(working.map(([name, simple]) => [name, { simple }])),

@@ -40,13 +40,13 @@ pub struct Config {
     pub keys: Keys,
 }
 
-/// Why the edge cannot work: one sentence a variable.
+/// Why the edge cannot work: a sentence for each bad variable, without its full stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError(pub Vec<&'static str>);
 
 impl std::fmt::Display for ConfigError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|sentence| write!(f, "{sentence}; "))
+        self.0.iter().try_for_each(|sentence| write!(f, "{sentence}. "))
     }
 }
 

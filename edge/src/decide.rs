@@ -190,7 +190,7 @@ mod tests {
     impl Memory {
         fn blacklisting(kind: &str, value: &str) -> Self {
             let mut memory = Self::default();
-            memory.snapshots.take(Source::Hand, blacklisting(kind, value, 1), &keys()).unwrap();
+            memory.snapshots.take(Source::Hand, Some(blacklisting(kind, value, 1)), &keys()).unwrap();
             memory
         }
 

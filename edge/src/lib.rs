@@ -30,7 +30,6 @@ pub mod internal;
 pub mod isolate;
 pub mod json;
 pub mod log;
-pub mod page;
 pub mod refresh;
 pub mod refusal;
 pub mod request;

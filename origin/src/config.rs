@@ -59,7 +59,7 @@ pub struct Config {
     pub hold_threshold: u32,
     /// `SNAPSHOT_INTERVAL_MS`; unset: 10,000, as often as KV takes it comfortably.
     pub publish_interval: Duration,
-    /// `OTP_MEMORY_RECORDS`, the most records kept in memory; unset: 1,000,000.
+    /// `OTP_MEMORY_RECORDS`, the most records kept in memory; unset: 200,000 of each kind.
     pub memory_records: usize,
 }
 
@@ -99,7 +99,7 @@ fn read(r: &mut Reader) -> Option<Config> {
     let replica = read_replica(r);
     let hold_threshold = r.parse_or("OTP_HOLD_THRESHOLD", "a number from 1", 5u32).max(1);
     let publish_interval = Duration::from_millis(r.parse_or("SNAPSHOT_INTERVAL_MS", "milliseconds", 10_000u64).max(10));
-    let memory_records = r.parse_or("OTP_MEMORY_RECORDS", "a number from 1000", 1_000_000usize).max(1000);
+    let memory_records = r.parse_or("OTP_MEMORY_RECORDS", "a number from 1000", 200_000usize).max(1000);
     Some(Config {
         listen,
         redis,
@@ -183,7 +183,8 @@ fn read_quotas(r: &mut Reader) -> Quotas {
 
 fn read_replica(r: &mut Reader) -> String {
     let is_name = |text: &str| {
-        let fits = (1..=63).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+        let fits =
+            (1..=63).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
         fits.then(|| text.to_owned())
     };
     let named = r.optional("OTP_REPLICA", "1 to 63 of A-Z, a-z, 0-9, -, _ and .", is_name);
@@ -280,7 +281,9 @@ mod tests {
 
     #[test]
     fn a_secret_is_never_echoed() {
-        for (name, value) in [("OTP_SECRET", "hunter2"), ("ADMIN_TOKEN", "hunter2"), ("REDIS_URL", "hunter2"), ("ADMIN_TOKENS", "a=hunter2")] {
+        for (name, value) in
+            [("OTP_SECRET", "hunter2"), ("ADMIN_TOKEN", "hunter2"), ("REDIS_URL", "hunter2"), ("ADMIN_TOKENS", "a=hunter2")]
+        {
             let message = with(name, value).err().expect(name).to_string();
             assert!(message.contains(name) && !message.contains("hunter2"), "{message}");
         }

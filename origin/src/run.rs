@@ -11,15 +11,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     app::{
-        App, Settings, StoreKeys,
-        channel::Channel,
-        counters::Counters,
-        decisions::Decisions,
-        hand::HandCopy,
-        operators::Operators,
-        publish,
-        status::SnapshotStatus,
-        timings::Timings,
+        App, Settings, StoreKeys, channel::Channel, counters::Counters, decisions::Decisions, hand::HandCopy, operators::Operators,
+        publish, status::SnapshotStatus, timings::Timings,
     },
     clock::{Clock, SystemClock},
     config::Config,

@@ -88,7 +88,8 @@ fn every_manifest_fits_the_types_of_kubernetes() {
 fn every_manifest_is_applied_to_the_runbooks_namespace() {
     let kustomization = &documents(&fs::read_to_string(deploy().join("kubernetes/kustomization.yaml")).unwrap())[0];
     let mut listed: Vec<_> = kustomization["resources"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect();
-    let mut there: Vec<_> = fs::read_dir(deploy().join("kubernetes")).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    let mut there: Vec<_> =
+        fs::read_dir(deploy().join("kubernetes")).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
     there.retain(|name| name != "kustomization.yaml");
     listed.sort();
     there.sort();
@@ -105,7 +106,11 @@ fn environment() -> BTreeMap<String, String> {
         "ADMIN_TOKENS" => format!("ana={}", "t".repeat(24)),
         _ => "s".repeat(32),
     };
-    let of_env = container().env.unwrap().into_iter().map(|variable| (variable.name.clone(), variable.value.clone().unwrap_or_else(|| made_up(&variable))));
+    let of_env = container()
+        .env
+        .unwrap()
+        .into_iter()
+        .map(|variable| (variable.name.clone(), variable.value.clone().unwrap_or_else(|| made_up(&variable))));
     config_map().into_iter().chain(of_env).collect()
 }
 

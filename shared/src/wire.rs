@@ -52,6 +52,18 @@ pub enum Delivery {
     Failed,
 }
 
+/// Why a message will not arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FailureReason {
+    /// The number cannot be reached over this channel.
+    Undeliverable,
+    /// The provider would not carry it.
+    Refused,
+    /// Nothing was heard of it for as long as the provider tries.
+    Dropped,
+}
+
 /// 202 to `POST /otp/request`
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -108,6 +120,9 @@ pub struct DeliveryState {
     pub delivery: Delivery,
     /// How it travels.
     pub channel: Channel,
+    /// Why it failed, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<FailureReason>,
 }
 
 /// What one isolate of the edge did since its last report. Told apart by (isolate, sequence), so that a repeat counts once.

@@ -19,6 +19,7 @@ mod peers;
 mod provider;
 mod resend;
 mod runbook;
+mod secrecy;
 mod shutdown;
 mod signatures;
 mod smoke;

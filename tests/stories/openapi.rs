@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jsonschema::Validator;
 use otp_shared::{limits::Limit, problem::MEDIA_TYPE};
 use otp_tests::graph::sign;
-use otp_tests::harness::{Answer, Plan, Stack, Store, challenge_of, session_of};
+use otp_tests::harness::{ADMIN_TOKEN, Answer, Plan, Stack, Store, challenge_of, session_of};
 use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 
@@ -93,6 +93,7 @@ async fn what_is_answered_fits_the_document() {
     fans(&stack, &mut document).await;
     refused_fans(&stack, &mut document).await;
     operators(&stack, &mut document).await;
+    dashboard(&stack, &mut document).await;
     webhooks(&stack, &mut document).await;
     edge(&stack, &mut document).await;
     let unseen: Vec<_> = document.successes().into_iter().filter(|success| !document.seen.contains(success)).collect();
@@ -162,6 +163,7 @@ async fn operators(stack: &Stack, document: &mut Document) {
         (Method::POST, "/admin/otp/blacklist", Some(json!({ "type": "country", "value": "RW" }))),
         (Method::POST, "/admin/otp/blacklist", Some(json!({ "type": "phone", "value": "lol" }))),
         (Method::GET, "/admin/otp/blacklist?limit=1", None),
+        (Method::GET, "/admin/otp/blacklist?limit=lol", None),
         (Method::POST, "/admin/otp/blacklist/import", Some(json!([{ "type": "prefix", "value": "+25079123" }]))),
         (Method::POST, "/admin/otp/blacklist/import?dryRun=true", Some(json!([{ "type": "prefix", "value": "?" }]))),
         (Method::GET, "/admin/otp/blacklist/export", None),
@@ -196,6 +198,34 @@ async fn operators(stack: &Stack, document: &mut Document) {
             &admin.token(Some("not-a-token-of-anybody-here")).get("/admin/otp/dashboard").await,
         );
     }
+}
+
+/// The page and its forms, by the token: a browser's sign-in is another story.
+async fn dashboard(stack: &Stack, document: &mut Document) {
+    let (admin, page) = (stack.admin(), "/admin/sms/otp");
+    for path in [page, "/admin/sms/otp/live", "/admin/sms/otp/dashboard.css", "/admin/sms/otp/dashboard.js", "/admin/sms/otp/icon.svg"] {
+        document.check(&Method::GET, path, &admin.get(path).await);
+    }
+    document.check(&Method::GET, page, &admin.token(None).get(page).await);
+    document.check(&Method::GET, "/admin/sms/otp/live", &admin.token(None).get("/admin/sms/otp/live").await);
+    let forms = [
+        ("action=look-up&ip=203.0.113.9", "application/json"),
+        ("action=look-up&ip=203.0.113.9", "text/html"),
+        ("action=withdraw-all", "text/html"),
+    ];
+    for (form, accept) in forms.into_iter().chain([("action=nothing", "text/html"), ("action=unblock&reference=none", "application/json")])
+    {
+        document.check(&Method::POST, page, &filled(stack, form, accept).await);
+    }
+}
+
+async fn filled(stack: &Stack, form: &'static str, accept: &str) -> Answer {
+    let client =
+        reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().expect("a plain client can be built");
+    let request =
+        client.post(format!("{}/admin/sms/otp", stack.origin_url())).header("x-admin-token", ADMIN_TOKEN).header("accept", accept);
+    let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
+    Answer::read(request.send().await.expect("the origin answers")).await
 }
 
 /// Somebody who keeps coming back is held; an operator lifts it.

@@ -16,8 +16,8 @@ const WASM: &str = "edge/build/index_bg.wasm";
 /// another length was built by hand, in another way.
 const STAMP: &str = "edge/build/.built";
 /// Everything a change of which changes the Worker.
-const INPUTS: [&str; 8] =
-    ["edge/src", "edge/page", "edge/Cargo.toml", "shared/src", "shared/Cargo.toml", "Cargo.toml", "Cargo.lock", "xtask/src/edge.rs"];
+const INPUTS: [&str; 7] =
+    ["edge/src", "edge/Cargo.toml", "shared/src", "shared/Cargo.toml", "Cargo.toml", "Cargo.lock", "xtask/src/edge.rs"];
 /// Those that worker-build enables.
 const FEATURES: [&str; 7] =
     ["mutable-globals", "sign-ext", "nontrapping-float-to-int", "bulk-memory", "multivalue", "reference-types", "exception-handling"];

@@ -26,7 +26,6 @@ use crate::{
     decide::{self, Route},
     forward,
     log::{Level, Line},
-    page,
     refusal::{Refusal, Reply},
     request::Facts,
 };
@@ -47,9 +46,6 @@ async fn fetch(request: Request, env: Env, ctx: Context) -> Result<Response> {
     let facts = http::facts(&request);
     let id = forward::request_id(clock::random().unwrap_or_default());
     let call = Call { request, facts, env, ctx, id };
-    if let Some(page) = page(&call) {
-        return page.or_else(|refusal| refuse(&call, &refusal));
-    }
     let config = match memory::config(&call.env) {
         Ok(config) => config,
         Err(refusal) => return refuse(&call, &refusal),
@@ -59,13 +55,6 @@ async fn fetch(request: Request, env: Env, ctx: Context) -> Result<Response> {
     http::add(&response, &cors::headers(&call.facts.path, &site))?;
     background::report_when_due(&call.ctx, &config);
     Ok(response)
-}
-
-fn page(call: &Call) -> Option<std::result::Result<Response, Refusal>> {
-    let Facts { method, path, query, .. } = &call.facts;
-    let known = http::header(&call.request.headers(), "if-none-match");
-    let answer = page::answer(&page::Asked { method, path, query, known: known.as_deref() })?;
-    Some(answer.and_then(|reply| write(call, reply)))
 }
 
 fn site(call: &Call, config: &Config) -> Site {

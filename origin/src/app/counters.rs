@@ -71,10 +71,10 @@ impl Counters {
     }
 
     /// The same, unless it was counted for the same `id` lately: receipts come more than once.
-    pub fn add_once(&self, name: &str, label: &str, id: &str) {
+    pub fn add_once(&self, name: &str, label: &str, id: impl std::hash::Hash) {
         let now_ms = self.clock.now_ms();
         let mut inner = self.lock();
-        if inner.once.is_new(&(name, label, id)) {
+        if inner.once.is_new(&(name, label, &id)) {
             inner.add(name, label, now_ms);
         }
     }

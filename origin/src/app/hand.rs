@@ -91,11 +91,12 @@ impl App {
         let mut by_hand: std::collections::BTreeMap<_, _> = by_hand.map(|entry| (entry.about().key(), entry)).collect();
         let own = self.operators.changes().into_iter();
         let own = own.filter(|change| change.in_force(now_ms) && matches!(change.about, About::Blacklist { .. }));
-        let mut listed: Vec<_> = own.map(|change| {
-            let also_by_hand = by_hand.remove(&change.about.key()).is_some();
-            Listed::Operators(change, also_by_hand)
-        })
-        .collect();
+        let mut listed: Vec<_> = own
+            .map(|change| {
+                let also_by_hand = by_hand.remove(&change.about.key()).is_some();
+                Listed::Operators(change, also_by_hand)
+            })
+            .collect();
         listed.extend(by_hand.into_values().cloned().map(Listed::Hand));
         listed.sort_by_cached_key(Listed::key);
         listed

@@ -18,7 +18,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     clock::Clock,
-    domain::{challenge::Challenges, judgement::PhoneKey, judgement::Quotas, numbering::Countries, session::Sessions},
+    domain::{
+        challenge::Challenges,
+        judgement::{MessageKey, PhoneKey, Quotas},
+        numbering::Countries,
+        session::Sessions,
+    },
     edge::EdgeClient,
     store::Store,
     whatsapp::WhatsApp,
@@ -98,7 +103,7 @@ pub struct App {
     pub hand: HandCopy,
     /// Hashes numbers as the edge does.
     pub hasher: PhoneHasher,
-    /// Hashes numbers and idempotency keys for the store.
+    /// Hashes numbers, idempotency keys and the names of messages for the store.
     pub keys: StoreKeys,
     /// What was published last, for `/otp/status`.
     pub published: Mutex<SnapshotStatus>,
@@ -108,21 +113,31 @@ pub struct App {
     pub tasks: TaskTracker,
 }
 
-/// The keys under which numbers and idempotency keys are hashed before they reach a store.
+/// The keys under which numbers, idempotency keys and the names of messages are hashed before they reach a store.
 pub struct StoreKeys {
     phone: [u8; 32],
     idempotency: [u8; 32],
+    message: [u8; 32],
 }
 
 impl StoreKeys {
     /// Derives the keys.
     pub fn new(secret: &Secret) -> Self {
-        Self { phone: secret.derive("store/phone"), idempotency: secret.derive("store/idempotency") }
+        Self {
+            phone: secret.derive("store/phone"),
+            idempotency: secret.derive("store/idempotency"),
+            message: secret.derive("store/message"),
+        }
     }
 
     /// The number's name in the store.
     pub fn phone(&self, phone: Phone) -> PhoneKey {
         PhoneKey(short_tag(&self.phone, &[phone.digits().as_bytes()]))
+    }
+
+    /// The name in the store of what a provider calls a message: a `wamid` holds the number.
+    pub fn message(&self, id: &str) -> MessageKey {
+        MessageKey(short_tag(&self.message, &[id.as_bytes()]))
     }
 
     /// The name of an idempotency key, for one route and number.

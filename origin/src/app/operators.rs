@@ -105,6 +105,11 @@ impl Operators {
         self.read(|inner| inner.state.get(about).filter(|change| change.in_force(now_ms)).cloned())
     }
 
+    /// When something was changed last, removals included, as Unix millisecond.
+    pub fn newest_ms(&self, about: &About) -> Option<u64> {
+        self.read(|inner| inner.state.get(about).map(|change| change.stamp.ms))
+    }
+
     /// Everything known, removals included, in the order of their keys.
     pub fn changes(&self) -> Vec<Change> {
         self.read(|inner| inner.state.changes().cloned().collect())
@@ -158,6 +163,20 @@ impl App {
         Ok((changes.pop().expect("what was wanted was one change"), stored))
     }
 
+    /// Makes a change that was wanted at `at_ms` already: what came after that time stands. Of two at the same time the one that is heard later does.
+    pub async fn change_as_of(&self, wanted: Wanted, at_ms: u64) -> Result<Vec<Stored>, Refused> {
+        let now_ms = self.clock.now_ms();
+        let counter = self.operators.read(|inner| {
+            let same_time = inner.state.get(&wanted.about).filter(|known| known.stamp.ms == at_ms);
+            same_time.map_or(0, |known| known.stamp.counter + 1)
+        });
+        let changes = [wanted.at(at_ms, counter, now_ms)];
+        let stored = self.make_durable(&changes).await?;
+        self.operators.absorb(changes, None, &self.hasher, now_ms);
+        self.changed.notify_one();
+        Ok(stored)
+    }
+
     /// Makes many changes, each durable before any is in force here. A store that fails half way keeps the half it took: the same changes made
     /// again do no harm and complete it.
     pub async fn change_all(&self, wanted: Vec<Wanted>) -> Result<(Vec<Change>, Vec<Stored>), Refused> {
@@ -176,10 +195,12 @@ impl App {
     async fn make_durable(&self, changes: &[Change]) -> Result<Vec<Stored>, Refused> {
         if self.store.state() != StoreState::MemoryFallback {
             match self.merge_in_parts(changes).await {
-                Ok(version) => {
+                // Redis may have gone between the look and the call: then only memory took it.
+                Ok(version) if self.stored_in() != Stored::Edge => {
                     self.operators.note_version(version);
                     return Ok(vec![self.stored_in()]);
                 }
+                Ok(_) => {}
                 Err(error) => tracing::warn!(target: "otp::operator", %error, "the store did not take the change"),
             }
         }
@@ -227,10 +248,8 @@ impl App {
         let ours = self.operators.changes();
         let lacking: Vec<_> =
             ours.into_iter().filter(|change| !change.is_garbage(now_ms) && theirs.get(&change.about) != Some(change)).collect();
-        let newer: Vec<_> = lacking
-            .into_iter()
-            .filter(|change| theirs.get(&change.about).is_none_or(|known| known.stamp < change.stamp))
-            .collect();
+        let newer: Vec<_> =
+            lacking.into_iter().filter(|change| theirs.get(&change.about).is_none_or(|known| known.stamp < change.stamp)).collect();
         if !newer.is_empty() || !copy.filled {
             version = self.merge_in_parts(&newer).await?;
         }

@@ -84,11 +84,9 @@ impl App {
         }
         let now_ms = self.clock.now_ms();
         let challenge = match &body.challenge_id {
-            None => Challenge {
-                key: ChallengeKey(clock::random()),
-                expires_at_ms: now_ms + duration_ms(self.settings.challenge_ttl),
-                purpose,
-            },
+            None => {
+                Challenge { key: ChallengeKey(clock::random()), expires_at_ms: now_ms + duration_ms(self.settings.challenge_ttl), purpose }
+            }
             Some(id) => self.live_challenge(id, phone)?,
         };
         let id = body.challenge_id.clone().unwrap_or_else(|| self.challenges.id(&challenge, phone));
@@ -137,9 +135,9 @@ impl App {
     async fn send(self: Arc<Self>, parsed: Parsed, request: RequestCall, attempts_left: u32) -> Result<OtpAccepted, Refused> {
         let (channel, sent) = self.send_by_any(&parsed).await;
         let now_ms = self.clock.now_ms();
-        let delivery = match sent {
-            Sent::Accepted { .. } => Delivery::Accepted,
-            Sent::Unconfirmed => Delivery::Unconfirmed,
+        let (delivery, message) = match sent {
+            Sent::Accepted { message_id } => (Delivery::Accepted, Some(self.keys.message(&message_id))),
+            Sent::Unconfirmed => (Delivery::Unconfirmed, None),
             Sent::Refused(refusal) => return Err(self.give_back(request, refusal).await),
         };
         self.counters.add("sends", if delivery == Delivery::Accepted { "accepted" } else { "unconfirmed" });
@@ -154,7 +152,8 @@ impl App {
         };
         let accepted = self.accepted(&answer, parsed.id);
         let answer = serde_json::to_string(&answer).expect("a struct of strings and numbers serialises");
-        let settlement = Settlement { request, outcome: SendOutcome::Left { channel, delivery }, answer: Some(answer) };
+        let settlement =
+            Settlement { request, outcome: SendOutcome::Left { channel, delivery, message, at_ms: now_ms }, answer: Some(answer) };
         let app = Arc::clone(&self);
         self.tasks.spawn(async move { app.settle(settlement).await });
         Ok(accepted)

@@ -65,7 +65,8 @@ impl App {
 
     /// An operator takes every authorisation in force back; those that were.
     pub async fn withdraw_all_sessions(&self, who: &str, note: &str) -> Result<(Vec<Change>, Vec<Stored>), Refused> {
-        let withdraw = |change: Change| Wanted { about: change.about, present: false, who: who.to_owned(), note: note.to_owned(), ttl_ms: None };
+        let withdraw =
+            |change: Change| Wanted { about: change.about, present: false, who: who.to_owned(), note: note.to_owned(), ttl_ms: None };
         self.change_all(self.manual_sessions().into_iter().map(withdraw).collect()).await
     }
 

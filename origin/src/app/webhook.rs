@@ -1,15 +1,27 @@
 //! What Meta tells us: receipts, template and account events, and what people answer to a code.
 //!
-//! **Invariant:** order and repetition do no harm. Receipts only move forwards; an inbound message counts once.
+//! **Invariant:** order and repetition do no harm. Receipts only move forwards; an inbound message counts once. No message's name is logged or
+//! stored as it is: a `wamid` holds the number.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use otp_shared::{phone::Phone, signature::unhex, subject::Subject};
+use otp_shared::{
+    phone::Phone,
+    signature::{hex, unhex},
+    subject::Subject,
+    wire::{Delivery, FailureReason},
+};
 
 use super::{App, operators::Wanted};
 use crate::{
-    domain::{judgement::ChallengeKey, operator::About},
+    domain::{
+        judgement::{ChallengeKey, Receipt},
+        operator::About,
+    },
     store::StoreError,
-    whatsapp::webhook::{Event, InboundKind},
+    whatsapp::{
+        errors::Class,
+        webhook::{Event, InboundKind},
+    },
 };
 
 /// Meta repeats webhooks for up to seven days (its webhook overview), and its signature has no time.
@@ -18,6 +30,8 @@ const REMEMBERED_MS: u64 = 7 * 24 * 3600 * 1000;
 const AT_ONCE: usize = 64;
 /// How long an owner's STOP lasts.
 const STOP_MS: u64 = 24 * 3600 * 1000;
+/// Sends that an address is charged with for a code that its receiver did not ask for: a sixth of what it may send in ten minutes.
+const DISOWNED_SENDS: u32 = 5;
 /// The name under which an owner's own wish stands in the audit.
 const OWNER: &str = "owner";
 
@@ -30,8 +44,12 @@ impl App {
     async fn heed_one(&self, event: Event) -> Result<(), StoreError> {
         self.whatsapp.heed(&event);
         match event {
-            Event::Receipt { reference, message_id, delivery, .. } => self.receipt(reference.as_deref(), &message_id, delivery).await?,
-            Event::Inbound { id, from, kind, .. } => self.inbound(&id, from, kind).await?,
+            Event::Receipt { reference, message_id, delivery, error_code, .. } => {
+                let reason = (delivery == Delivery::Failed).then(|| failure(error_code));
+                let challenge = reference.as_deref().and_then(unhex).map(ChallengeKey);
+                self.receipt(Receipt { challenge, message: self.keys.message(&message_id), delivery, reason }).await?;
+            }
+            Event::Inbound { id, from, kind, about, at_s } => self.inbound(&id, from, kind, about.as_deref(), at_s).await?,
             Event::Unknown { field } => {
                 self.counters.add("webhooks", "unknown");
                 tracing::debug!(target: "otp::webhook", field, "an event of an unknown kind");
@@ -41,52 +59,70 @@ impl App {
         Ok(())
     }
 
-    async fn receipt(&self, reference: Option<&str>, message_id: &str, delivery: otp_shared::wire::Delivery) -> Result<(), StoreError> {
-        let known = match reference.and_then(unhex) {
-            Some(key) => self.store.receipt(ChallengeKey(key), delivery).await?,
-            None => false,
-        };
+    async fn receipt(&self, receipt: Receipt) -> Result<(), StoreError> {
+        let known = self.store.receipt(&receipt).await?;
         // Meta repeats receipts, and `read` is told as another `delivered`.
-        self.counters.add_once("receipts", if known { delivery_name(delivery) } else { "unknown" }, message_id);
+        self.counters.add_once("receipts", if known { delivery_name(receipt.delivery) } else { "unknown" }, receipt.message);
         Ok(())
     }
 
-    async fn inbound(&self, id: &str, from: Phone, kind: InboundKind) -> Result<(), StoreError> {
-        if !self.store.first_time(id, REMEMBERED_MS).await? {
+    async fn inbound(&self, id: &str, from: Phone, kind: InboundKind, about: Option<&str>, at_s: u64) -> Result<(), StoreError> {
+        if !self.store.first_time(&hex(&self.keys.message(id).0), REMEMBERED_MS).await? {
             self.counters.add("webhooks", "repeated");
             return Ok(());
         }
         match kind {
-            InboundKind::Stop => self.owner_wishes(from, true).await,
-            InboundKind::Start => self.owner_wishes(from, false).await,
-            InboundKind::DidNotRequest => {
-                self.counters.add("webhooks", "did_not_request");
-                tracing::warn!(target: "otp::abuse", phone = from.masked(), "the owner says that the code was not requested");
-            }
+            InboundKind::Stop => self.owner_wishes(from, true, at_s).await,
+            InboundKind::Start => self.owner_wishes(from, false, at_s).await,
+            InboundKind::DidNotRequest => self.disowned(from, about).await?,
             InboundKind::Other => self.counters.add("webhooks", "inbound"),
         }
         Ok(())
     }
 
-    /// STOP blocks the owner's number for a day; START lifts what the owner blocked, and nothing that an operator did.
-    async fn owner_wishes(&self, from: Phone, stop: bool) {
+    /// Somebody got a code that they did not ask for. Whoever asked pays for it; the owner of the number does not.
+    async fn disowned(&self, from: Phone, about: Option<&str>) -> Result<(), StoreError> {
+        let charged = match about {
+            Some(message) => self.store.disown(self.keys.message(message), DISOWNED_SENDS).await?,
+            None => false,
+        };
+        self.counters.add("webhooks", "did_not_request");
+        tracing::warn!(target: "otp::abuse", phone = from.masked(), charged, "the owner says that the code was not requested");
+        Ok(())
+    }
+
+    /// STOP blocks the owner's number for a day; START lifts what the owner blocked, and nothing that an operator did. Each counts from the time
+    /// at which it was written, not from when Meta told: a STOP that comes late does not undo a newer START.
+    async fn owner_wishes(&self, from: Phone, stop: bool, at_s: u64) {
+        let now_ms = self.clock.now_ms();
+        let at_ms = at_s.saturating_mul(1000).min(now_ms);
         let about = About::blacklist(&Subject::Phone(from));
-        let standing = self.operators.find(&about, self.clock.now_ms());
-        if standing.is_some_and(|entry| entry.who != OWNER) || (!stop && !self.operators.in_force(&about, self.clock.now_ms())) {
+        let by_operator = self.operators.find(&about, now_ms).is_some_and(|entry| entry.who != OWNER);
+        let overtaken = self.operators.newest_ms(&about).is_some_and(|newest| newest > at_ms);
+        if by_operator || overtaken || at_ms + STOP_MS <= now_ms {
+            self.counters.add("webhooks", "overruled");
             return;
         }
         let note = if stop { "STOP from the number's owner" } else { "START from the number's owner" };
-        let wanted = Wanted { about, present: stop, who: OWNER.to_owned(), note: note.to_owned(), ttl_ms: stop.then_some(STOP_MS) };
-        match self.change(wanted).await {
+        let ttl_ms = stop.then(|| at_ms + STOP_MS - now_ms);
+        let wanted = Wanted { about, present: stop, who: OWNER.to_owned(), note: note.to_owned(), ttl_ms };
+        match self.change_as_of(wanted, at_ms).await {
             Ok(_) => self.counters.add("webhooks", if stop { "stop" } else { "start" }),
             Err(error) => tracing::error!(target: "otp::webhook", %error, phone = from.masked(), "an owner's wish could not be kept"),
         }
     }
 }
 
+/// What Meta's code means to the fan.
+fn failure(code: Option<u32>) -> FailureReason {
+    match code.map(Class::of) {
+        Some(Class::Undeliverable) => FailureReason::Undeliverable,
+        _ => FailureReason::Refused,
+    }
+}
+
 /// The receipt's word in counters.
-fn delivery_name(delivery: otp_shared::wire::Delivery) -> &'static str {
-    use otp_shared::wire::Delivery;
+fn delivery_name(delivery: Delivery) -> &'static str {
     match delivery {
         Delivery::Accepted => "accepted",
         Delivery::Unconfirmed => "unconfirmed",

@@ -53,7 +53,10 @@ mod tests {
     #[test]
     fn the_nearest_language_is_chosen() {
         let language = |text: &str| text_for(Locale::parse(text).ok().as_ref()).language;
-        assert_eq!((language("rw-RW"), language("fr_CA"), language("sw"), language("de"), text_for(None).language), ("rw", "fr", "sw", "en", "en"));
+        assert_eq!(
+            (language("rw-RW"), language("fr_CA"), language("sw"), language("de"), text_for(None).language),
+            ("rw", "fr", "sw", "en", "en")
+        );
     }
 
     #[test]

@@ -12,6 +12,10 @@ pub struct PhoneKey(pub [u8; 16]);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ChallengeKey(pub [u8; 16]);
 
+/// A keyed hash of a provider's name for a message: the name itself, a `wamid`, holds the number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MessageKey(pub [u8; 16]);
+
 /// Where a request comes from, in the form that limits use.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Origin {
@@ -171,6 +175,10 @@ pub enum SendOutcome {
         channel: otp_shared::wire::Channel,
         /// `accepted` or `unconfirmed`.
         delivery: otp_shared::wire::Delivery,
+        /// The provider's name for it; `None`: its answer was lost, and the first receipt will tell.
+        message: Option<MessageKey>,
+        /// When, as Unix millisecond.
+        at_ms: u64,
     },
     /// Known not to have left, by the number's own fault (it is not on WhatsApp): the number's limits are given back.
     Undeliverable,
@@ -232,4 +240,21 @@ pub struct DeliveryRecord {
     pub channel: otp_shared::wire::Channel,
     /// How far it got.
     pub delivery: otp_shared::wire::Delivery,
+    /// Why it failed, if it did.
+    pub reason: Option<otp_shared::wire::FailureReason>,
+    /// Unix millisecond at which it was sent.
+    pub sent_at_ms: u64,
+}
+
+/// What a provider tells of a message later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// What we sent along with the message, if it came back.
+    pub challenge: Option<ChallengeKey>,
+    /// Which message.
+    pub message: MessageKey,
+    /// How far it got.
+    pub delivery: otp_shared::wire::Delivery,
+    /// Why it failed, if it did.
+    pub reason: Option<otp_shared::wire::FailureReason>,
 }

@@ -72,7 +72,8 @@ mod tests {
     use super::*;
 
     fn check_text(text: &str, served: &str) -> Result<String, NumberError> {
-        check(Phone::parse(text).expect("the edge lets it pass"), &Countries::parse(served).unwrap()).map(|country| country.as_str().to_owned())
+        check(Phone::parse(text).expect("the edge lets it pass"), &Countries::parse(served).unwrap())
+            .map(|country| country.as_str().to_owned())
     }
 
     #[test]

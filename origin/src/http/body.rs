@@ -49,7 +49,9 @@ fn explain(error: &serde_json::Error) -> String {
     match error.classify() {
         Category::Syntax | Category::Eof | Category::Io => format!("The body is not JSON: see {place}."),
         // serde's own words name the member; those about a wrong type repeat the value, which may be a code.
-        Category::Data if message.starts_with("unknown field") || message.starts_with("missing field") || message.starts_with("duplicate field") => {
+        Category::Data
+            if message.starts_with("unknown field") || message.starts_with("missing field") || message.starts_with("duplicate field") =>
+        {
             format!("The body has an {message}.").replace("an missing", "a missing").replace("an duplicate", "a duplicate")
         }
         Category::Data => format!("A member of the body has the wrong type, {place}."),

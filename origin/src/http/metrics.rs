@@ -45,7 +45,8 @@ const SKEW: Family = ("otp_clock_skew_seconds", "gauge", "By how much the store'
 const BREAKER: Family = ("otp_whatsapp_state", "gauge", "1 for the state of sending over WhatsApp: sending, or why its breaker is open.");
 const WHATSAPP_ERRORS: Family = ("otp_whatsapp_errors_total", "counter", "Messages that Meta refused, by its code.");
 const TEMPLATE: Family = ("otp_template_usable", "gauge", "1: codes may be sent. 0: no approved template. -1: not known yet.");
-const PUBLISHED: Family = ("otp_snapshot_published_timestamp_seconds", "gauge", "When this replica last published the edge's snapshot; 0: never.");
+const PUBLISHED: Family =
+    ("otp_snapshot_published_timestamp_seconds", "gauge", "When this replica last published the edge's snapshot; 0: never.");
 const ENTRIES: Family = ("otp_operator_entries", "gauge", "Blacklist entries and authorised sessions in force.");
 const DURATION: Family = ("otp_duration_seconds", "histogram", "How long a request, a guess, a judgement by the store and a send take.");
 const STARTED: Family = ("otp_start_time_seconds", "gauge", "Since when is counted.");
@@ -54,7 +55,20 @@ const BUILD: Family = ("otp_build_info", "gauge", "1, with the version as label.
 /// Every metric there is, for the document's test.
 pub fn families() -> Vec<Family> {
     let others = [
-        REQUESTS, EDGE_PASSED, EDGE_REFUSED, EDGE_ERRORS, EDGE_AGE, REDIS, SKEW, BREAKER, WHATSAPP_ERRORS, TEMPLATE, PUBLISHED, ENTRIES, DURATION, STARTED,
+        REQUESTS,
+        EDGE_PASSED,
+        EDGE_REFUSED,
+        EDGE_ERRORS,
+        EDGE_AGE,
+        REDIS,
+        SKEW,
+        BREAKER,
+        WHATSAPP_ERRORS,
+        TEMPLATE,
+        PUBLISHED,
+        ENTRIES,
+        DURATION,
+        STARTED,
         BUILD,
     ];
     COUNTED.iter().map(|(_, _, family)| *family).chain(others).collect()

@@ -41,8 +41,7 @@ pub mod utc;
 pub mod webhook;
 
 /// The methods that are counted by name.
-const KNOWN_METHODS: [Method; 7] =
-    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS, Method::PATCH];
+const KNOWN_METHODS: [Method; 7] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS, Method::PATCH];
 
 /// What handlers share.
 pub struct Http {
@@ -113,7 +112,7 @@ async fn observe(State(http): Shared, request: Request, next: Next) -> Response 
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let id = request_id(&request);
-    let mut response = next.run(request).await;
+    let mut response = in_our_words(next.run(request).await);
     let code = response.extensions().get::<Told>().map_or("", |told| told.0.as_str());
     let limit = response.extensions().get::<ToldLimit>().map_or("", |told| told.0);
     count(&http.app, &method, &route, response.status(), code, limit);
@@ -126,6 +125,15 @@ async fn observe(State(http): Shared, request: Request, next: Next) -> Response 
         response.headers_mut().insert(headers::REQUEST_ID, id);
     }
     response
+}
+
+/// What an extractor of axum's own refuses (a query or a path that does not parse) is told as every other refusal is.
+fn in_our_words(response: Response) -> Response {
+    let is_ours = response.extensions().get::<Told>().is_some();
+    if is_ours || response.status() != StatusCode::BAD_REQUEST {
+        return response;
+    }
+    Answer::from(Problem::new(Code::InvalidBody, "The path or the query is not of the documented form.")).into_response()
 }
 
 fn count(app: &App, method: &Method, route: &str, status: StatusCode, code: &str, limit: &str) {

@@ -104,9 +104,8 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     if !headers.contains_key(headers::IDEMPOTENCY_KEY) {
         return Ok(None);
     }
-    let is_key = |key: &&str| {
-        (16..=128).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-    };
+    let is_key =
+        |key: &&str| (16..=128).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     match header(headers, headers::IDEMPOTENCY_KEY).filter(is_key) {
         Some(key) => Ok(Some(key.to_owned())),
         None => Err(Problem::new(Code::InvalidBody, "Idempotency-Key has 16 to 128 of A-Z, a-z, 0-9, - and _.")),

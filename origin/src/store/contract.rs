@@ -28,6 +28,7 @@ mod on_fallback;
 mod on_redis;
 mod on_topologies;
 mod promises;
+mod receipts;
 mod records;
 mod repeats;
 mod same_verdicts;
@@ -61,7 +62,7 @@ use cases;
 
 /// Runs every case, one after the other so that a failure is known by the name printed last.
 pub async fn run_all(bencher: &dyn Bencher) {
-    for (name, case) in [limits::CASES, repeats::CASES, guesses::CASES, records::CASES].concat() {
+    for (name, case) in [limits::CASES, repeats::CASES, guesses::CASES, records::CASES, receipts::CASES].concat() {
         println!("{name}");
         case(bencher).await;
     }

@@ -10,7 +10,7 @@
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use otp_shared::{limits::Limit, signature::hex, wire::Delivery};
+use otp_shared::{limits::Limit, signature::hex};
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
 use super::{
@@ -21,7 +21,10 @@ use super::{
 use crate::{
     clock::{self, Clock},
     domain::{
-        judgement::{ChallengeKey, DeliveryRecord, Hold, Quotas, RequestCall, RequestVerdict, Settlement, VerifyCall, VerifyVerdict},
+        judgement::{
+            ChallengeKey, DeliveryRecord, Hold, MessageKey, Quotas, Receipt, RequestCall, RequestVerdict, Settlement, VerifyCall,
+            VerifyVerdict,
+        },
         operator::Change,
     },
 };
@@ -152,6 +155,10 @@ impl Both {
             self.redis.settle_over(generation, settlement).await?;
             self.memory.step(|state, now_us| state.paid(settlement, now_us));
         }
+        for receipt in &news.receipts {
+            self.redis.receipt_over(generation, receipt).await?;
+            self.memory.step(|state, now_us| state.receipt_paid(receipt, now_us));
+        }
         self.redis.fill_over(generation, &news.records).await
     }
 
@@ -198,9 +205,9 @@ impl Both {
         Ok(self.memory.step(|state, now_us| state.mirror_guess(call, verdict, spent.as_ref(), now_us)))
     }
 
-    async fn ask_receipt(&self, challenge: ChallengeKey, delivery: Delivery) -> Result<bool, StoreError> {
-        let known = self.redis.receipt(challenge, delivery).await?;
-        self.memory.step(|state, now_us| state.receipt(challenge, delivery, now_us));
+    async fn ask_receipt(&self, receipt: &Receipt) -> Result<bool, StoreError> {
+        let known = self.redis.receipt(receipt).await?;
+        self.memory.step(|state, now_us| state.receipt(receipt, now_us));
         Ok(known)
     }
 
@@ -273,10 +280,14 @@ impl Store for Fallback {
         both.either(|| both.redis.delivery(challenge), |state, now_us| Ok(state.delivery(challenge, now_us))).await
     }
 
-    async fn receipt(&self, challenge: ChallengeKey, delivery: Delivery) -> Result<bool, StoreError> {
+    async fn receipt(&self, receipt: &Receipt) -> Result<bool, StoreError> {
         let both = &self.both;
-        both.either(|| Box::pin(both.ask_receipt(challenge, delivery)), |state, now_us| Ok(state.receipt(challenge, delivery, now_us)))
-            .await
+        both.either(|| Box::pin(both.ask_receipt(receipt)), |state, now_us| Ok(state.receipt_and_owe(receipt, now_us))).await
+    }
+
+    async fn disown(&self, message: MessageKey, sends: u32) -> Result<bool, StoreError> {
+        let both = &self.both;
+        both.either(|| both.redis.disown(message, sends), |state, now_us| Ok(state.disown(message, sends, now_us))).await
     }
 
     async fn first_time(&self, id: &str, ttl_ms: u64) -> Result<bool, StoreError> {

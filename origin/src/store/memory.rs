@@ -6,13 +6,16 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use otp_shared::{limits::Limit, wire::Delivery};
+use otp_shared::limits::Limit;
 
 use super::{Lease, OperatorCopy, Store, StoreError, StoreState};
 use crate::{
     clock::Clock,
     domain::{
-        judgement::{ChallengeKey, DeliveryRecord, Hold, Quotas, RequestCall, RequestVerdict, Settlement, VerifyCall, VerifyVerdict},
+        judgement::{
+            ChallengeKey, DeliveryRecord, Hold, MessageKey, Quotas, Receipt, RequestCall, RequestVerdict, Settlement, VerifyCall,
+            VerifyVerdict,
+        },
         operator::Change,
     },
 };
@@ -77,8 +80,12 @@ impl Store for Memory {
         Ok(self.step(|state, now_us| state.delivery(challenge, now_us)))
     }
 
-    async fn receipt(&self, challenge: ChallengeKey, delivery: Delivery) -> Result<bool, StoreError> {
-        Ok(self.step(|state, now_us| state.receipt(challenge, delivery, now_us)))
+    async fn receipt(&self, receipt: &Receipt) -> Result<bool, StoreError> {
+        Ok(self.step(|state, now_us| state.receipt(receipt, now_us)))
+    }
+
+    async fn disown(&self, message: MessageKey, sends: u32) -> Result<bool, StoreError> {
+        Ok(self.step(|state, now_us| state.disown(message, sends, now_us)))
     }
 
     async fn first_time(&self, id: &str, ttl_ms: u64) -> Result<bool, StoreError> {

@@ -6,10 +6,12 @@
 use async_trait::async_trait;
 
 use crate::domain::{
-    judgement::{ChallengeKey, DeliveryRecord, Hold, RequestCall, RequestVerdict, Settlement, VerifyCall, VerifyVerdict},
+    judgement::{
+        ChallengeKey, DeliveryRecord, Hold, MessageKey, Receipt, RequestCall, RequestVerdict, Settlement, VerifyCall, VerifyVerdict,
+    },
     operator::Change,
 };
-use otp_shared::{limits::Limit, wire::Delivery};
+use otp_shared::limits::Limit;
 
 #[cfg(test)]
 mod contract;
@@ -79,8 +81,13 @@ pub trait Store: Send + Sync {
     /// Where the challenge's newest message is.
     async fn delivery(&self, challenge: ChallengeKey) -> Result<Option<DeliveryRecord>, StoreError>;
 
-    /// Moves the delivery forwards; a step back changes nothing. `false`: no such challenge.
-    async fn receipt(&self, challenge: ChallengeKey, delivery: Delivery) -> Result<bool, StoreError>;
+    /// Moves the delivery of the message that the receipt is about forwards; a step back changes nothing. A failure gives the message's share of
+    /// the number's limits back, once. `false`: neither the message nor its challenge is known.
+    async fn receipt(&self, receipt: &Receipt) -> Result<bool, StoreError>;
+
+    /// Whoever got the message did not ask for it: charges the address that did with `sends` more sends, once, and never beyond the limit's
+    /// window. `false`: nothing is known of the message, or it was disowned before. Known for 24 h.
+    async fn disown(&self, message: MessageKey, sends: u32) -> Result<bool, StoreError>;
 
     /// Whether `id` is seen for the first time; it is remembered for `ttl_ms`. By this, a message that is delivered twice counts once.
     async fn first_time(&self, id: &str, ttl_ms: u64) -> Result<bool, StoreError>;

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use ::redis::{Script, aio::MultiplexedConnection, cmd, pipe};
 use async_trait::async_trait;
-use otp_shared::{limits::Limit, signature::hex, wire::Delivery};
+use otp_shared::{limits::Limit, signature::hex};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -17,7 +17,10 @@ use super::{Lease, OperatorCopy, Store, StoreError, StoreState, memory::Spent};
 use crate::{
     clock,
     domain::{
-        judgement::{ChallengeKey, DeliveryRecord, Hold, Quotas, RequestCall, RequestVerdict, Settlement, VerifyCall, VerifyVerdict},
+        judgement::{
+            ChallengeKey, DeliveryRecord, Hold, MessageKey, Quotas, Receipt, RequestCall, RequestVerdict, Settlement, VerifyCall,
+            VerifyVerdict,
+        },
         operator::Change,
     },
 };
@@ -179,15 +182,19 @@ impl Store for RedisStore {
         let fields = self
             .link
             .ask(self.link.line()?, |mut connection| async move {
-                cmd("HMGET").arg(challenge_key(challenge)).arg("channel").arg("delivery").query_async(&mut connection).await
+                cmd("HMGET").arg(challenge_key(challenge)).arg(&wire::DELIVERY_FIELDS).query_async(&mut connection).await
             })
             .await?;
         wire::delivery(fields)
     }
 
-    async fn receipt(&self, challenge: ChallengeKey, delivery: Delivery) -> Result<bool, StoreError> {
-        let arguments = json!({ "challenge": hex(&challenge.0), "delivery": delivery });
-        Ok(matches!(self.run(&self.scripts.receipt, arguments).await?, Answer::Done {}))
+    async fn receipt(&self, receipt: &Receipt) -> Result<bool, StoreError> {
+        Ok(matches!(self.run(&self.scripts.receipt, wire::receipt(receipt)).await?, Answer::Done {}))
+    }
+
+    async fn disown(&self, message: MessageKey, sends: u32) -> Result<bool, StoreError> {
+        let arguments = json!({ "message": hex(&message.0), "sends": sends });
+        Ok(matches!(self.run(&self.scripts.disown, arguments).await?, Answer::Done {}))
     }
 
     async fn first_time(&self, id: &str, ttl_ms: u64) -> Result<bool, StoreError> {

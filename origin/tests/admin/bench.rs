@@ -12,7 +12,7 @@ use axum::{
     body::Body,
     extract::ConnectInfo,
     http::{HeaderMap, Method, Request, StatusCode},
-    routing::get,
+    routing::{get, put},
 };
 use http_body_util::BodyExt;
 use otp_origin::{
@@ -120,11 +120,14 @@ impl Bench {
         Self::with(None)
     }
 
-    /// With an edge that lists this as written by hand.
+    /// With an edge that lists this as written by hand, and takes every snapshot.
     pub async fn with_hand(hand: Value) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let edge = Router::new().route(routes::INTERNAL_HAND, get(async move || axum::Json(hand.clone())));
+        let edge = Router::new()
+            .route(routes::INTERNAL_HAND, get(async move || axum::Json(hand.clone())))
+            .route(routes::INTERNAL_SNAPSHOT, put(async || axum::Json(json!({ "version": 1 }))))
+            .route(routes::INTERNAL_OPERATOR, get(async || axum::Json(json!({ "copies": [] }))));
         tokio::spawn(otp_origin::http::server::serve(listener, edge, std::future::pending()));
         Self::with(Some(&url))
     }
@@ -178,7 +181,8 @@ impl Bench {
     pub async fn fan(&self, path: &str, body: &Value, address: &str) -> Answer {
         let body = body.to_string();
         let address_of = address.parse().unwrap();
-        let parts = Parts { method: "POST", path, query: "", body: body.as_bytes(), client_address: Some(address_of), client_country: None };
+        let parts =
+            Parts { method: "POST", path, query: "", body: body.as_bytes(), client_address: Some(address_of), client_country: None };
         let signed = self.keyring.sign(&parts, self.clock.now_ms() / 1000, self.nonce());
         let request = Request::post(path)
             .header("content-type", "application/json")
@@ -211,8 +215,8 @@ fn app(clock: &Arc<ManualClock>, codes: &Arc<Codes>, edge_url: Option<&str>) -> 
     let edge = edge_url.map(|url| EdgeClient::new(url, &edge_secret, &secret, None));
     App {
         settings: Settings {
-            challenge_ttl: Duration::from_secs(300),
-            session_ttl: Duration::from_secs(3600),
+            challenge_ttl: Duration::from_mins(5),
+            session_ttl: Duration::from_hours(1),
             countries: Countries::parse("RW,KE").unwrap(),
             quotas: Quotas::default(),
             replica: "replica-1".to_owned(),

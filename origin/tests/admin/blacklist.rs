@@ -1,6 +1,9 @@
 //! Blocking, many at once, and what a hand wrote to KV.
 
+use std::{sync::Arc, time::Duration};
+
 use axum::http::Method;
+use otp_origin::app::publish;
 use serde_json::json;
 
 use crate::bench::{Bench, NOW_MS};
@@ -13,12 +16,36 @@ async fn a_block_says_where_it_is_and_how_far_it_has_spread() {
     let bench = Bench::new();
     let answer = bench.block("phone", "+250 788 000 000", "Incident #123").await.expect(200).json();
     assert_eq!(answer["entry"]["value"], "+250788000000");
-    assert_eq!((&answer["stored"][0], &answer["spread"]["origin"], &answer["spread"]["edge"]), (&json!("memory"), &json!("every_replica"), &json!("no_edge")));
+    assert_eq!(
+        (&answer["stored"][0], &answer["spread"]["origin"], &answer["spread"]["edge"]),
+        (&json!("memory"), &json!("every_replica"), &json!("no_edge"))
+    );
     bench.request("+250788000000", "198.51.100.1").await.refused("blacklisted");
     let body = Some(json!({ "type": "phone", "value": "+250788000000" }));
     bench.admin(Method::DELETE, LIST, body.clone()).await.expect(200);
     bench.request("+250788000000", "198.51.100.1").await.expect(202);
     bench.admin(Method::DELETE, LIST, body).await.expect(404).refused("not_found");
+}
+
+#[tokio::test]
+async fn a_change_is_pending_until_the_edge_has_it_and_then_caches_may_lag() {
+    let bench = Bench::with_hand(json!({ "entries": [], "unreadable": [] })).await;
+    let answer = bench.block("ip", "203.0.113.1", "").await.expect(200).json();
+    assert_eq!(answer["spread"]["edge"], "pending");
+    let publisher = tokio::spawn(publish::run(Arc::clone(&bench.app)));
+    let published = async || {
+        loop {
+            let list = bench.admin(Method::GET, LIST, None).await.expect(200).json();
+            if list["entries"][0]["spread"]["edge"] == "published" {
+                return list["entries"][0]["spread"].clone();
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let spread = tokio::time::timeout(Duration::from_secs(10), published()).await.expect("it is published at once");
+    assert!(spread["snapshotVersion"].is_u64());
+    assert_eq!(spread["cachesUntilS"], NOW_MS / 1000 + 90);
+    publisher.abort();
 }
 
 #[tokio::test]
@@ -77,8 +104,8 @@ async fn a_dry_run_counts_and_changes_nothing() {
 #[tokio::test]
 async fn ten_thousand_entries_are_imported_listed_and_enforced() {
     let bench = Bench::new();
-    let rows: String = (0..10_000).map(|number| format!("phone,+25078{number:07},pump\n")).collect();
-    let csv = format!("type,value,note\n{rows}");
+    let rows: Vec<_> = (0..10_000).map(|number| format!("phone,+25078{number:07},pump")).collect();
+    let csv = format!("type,value,note\n{}", rows.join("\n"));
     let answer = bench.admin_sends(Method::POST, IMPORT, Some(("text/csv", &csv))).await.expect(200).json();
     assert_eq!(answer["added"], 10_000);
     let list = bench.admin(Method::GET, &format!("{LIST}?limit=1000"), None).await.expect(200).json();
@@ -127,7 +154,10 @@ async fn what_a_hand_wrote_is_shown_as_such_and_can_be_adopted() {
     let bench = Bench::with_hand(json!({ "entries": entries, "unreadable": ["blacklist:phone:lol"], "snapshot": null })).await;
     bench.request("+250788000001", "198.51.100.1").await.expect(202);
     let list = bench.admin(Method::GET, LIST, None).await.expect(200).json();
-    assert_eq!((&list["total"], &list["entries"][0]["source"], &list["hand"]["unreadable"][0]), (&json!(2), &json!("hand"), &json!("blacklist:phone:lol")));
+    assert_eq!(
+        (&list["total"], &list["entries"][0]["source"], &list["hand"]["unreadable"][0]),
+        (&json!(2), &json!("hand"), &json!("blacklist:phone:lol"))
+    );
     let one = json!({ "type": "phone", "value": "+250788000001" });
     bench.admin(Method::DELETE, LIST, Some(one.clone())).await.expect(409).refused("conflict");
 

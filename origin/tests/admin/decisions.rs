@@ -57,7 +57,9 @@ async fn what_stands_against_somebody_now_is_told_with_it() {
 #[tokio::test]
 async fn a_question_that_makes_no_sense_is_refused() {
     let bench = Bench::new();
-    for (query, code) in [("phone=lol", "invalid_phone"), ("ip=lol", "invalid_body"), ("ip=192.0.2.1&phone=%2B250788123456", "invalid_body")] {
+    for (query, code) in
+        [("phone=lol", "invalid_phone"), ("ip=lol", "invalid_body"), ("ip=192.0.2.1&phone=%2B250788123456", "invalid_body")]
+    {
         bench.admin(Method::GET, &format!("/admin/otp/decisions?{query}"), None).await.expect(400).refused(code);
     }
 }

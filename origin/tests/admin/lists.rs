@@ -27,7 +27,8 @@ async fn the_audit_is_read_page_by_page_while_it_grows() {
     for last in 0..5 {
         bench.block("ip", &format!("203.0.113.{last}"), "").await.expect(200);
     }
-    let values = |page: &serde_json::Value| page["changes"].as_array().unwrap().iter().map(|each| each["value"].clone()).collect::<Vec<_>>();
+    let values =
+        |page: &serde_json::Value| page["changes"].as_array().unwrap().iter().map(|each| each["value"].clone()).collect::<Vec<_>>();
     let first = bench.admin(Method::GET, "/admin/otp/audit?limit=2", None).await.expect(200).json();
     assert_eq!(values(&first), ["203.0.113.4", "203.0.113.3"]);
     bench.block("ip", "203.0.113.99", "").await.expect(200);

@@ -21,21 +21,80 @@ const ATTEMPTS: usize = 5;
 pub struct RedisServer {
     directory: TempDir,
     port: u16,
+    arguments: Vec<String>,
     process: Process,
 }
 
 impl RedisServer {
     /// An empty server that answers.
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same with more arguments.
+    pub async fn start_with(arguments: &[&str]) -> Self {
+        let arguments: Vec<_> = ["--save", "", "--appendonly", "no"].iter().chain(arguments).map(ToString::to_string).collect();
         for _ in 0..ATTEMPTS {
             let directory = TempDir::new().expect("there is room for a temporary directory");
-            let port = free_port();
-            let mut process = run(directory.path(), port);
-            if answers(&mut process, port).await {
-                return Self { directory, port, process };
+            if let Some(server) = Self::try_start(directory, arguments.clone()).await {
+                return server;
             }
         }
         panic!("redis-server did not start in {ATTEMPTS} attempts; is it installed?");
+    }
+
+    /// A server that follows this one, and has what it has.
+    pub async fn start_replica(&self) -> Self {
+        let replica = Self::start_with(&["--replicaof", "127.0.0.1", &self.port.to_string(), "--repl-diskless-sync-delay", "0"]).await;
+        until("the replica follows", async || replica.info("replication").contains("master_link_status:up").then_some(())).await;
+        replica
+    }
+
+    /// A sentinel that watches this master under `name`, alone, and takes it for gone after 300 ms.
+    pub async fn start_sentinel(&self, name: &str) -> Self {
+        let watched = format!(
+            "sentinel monitor {name} 127.0.0.1 {} 1\nsentinel down-after-milliseconds {name} 300\nsentinel failover-timeout {name} 2000\n",
+            self.port
+        );
+        for _ in 0..ATTEMPTS {
+            let directory = TempDir::new().expect("there is room for a temporary directory");
+            std::fs::write(directory.path().join("sentinel.conf"), &watched).expect("the directory is ours");
+            let arguments = ["sentinel.conf", "--sentinel"].map(str::to_owned).to_vec();
+            if let Some(sentinel) = Self::try_start(directory, arguments).await {
+                until("the sentinel sees the replica", async || sentinel.info("sentinel").contains("slaves=1").then_some(())).await;
+                return sentinel;
+            }
+        }
+        panic!("the sentinel did not start in {ATTEMPTS} attempts");
+    }
+
+    /// Makes one cluster of masters that were started with `--cluster-enabled yes`, and waits until it serves every slot.
+    pub async fn make_cluster(masters: &[Self]) {
+        let nodes = masters.iter().map(|master| format!("127.0.0.1:{}", master.port));
+        let mut create = Command::new("redis-cli");
+        create.args(["--cluster", "create"]).args(nodes).arg("--cluster-yes");
+        let done = tokio::task::spawn_blocking(move || create.output()).await.expect("the command is run").expect("redis-cli is installed");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
+        for master in masters {
+            let serves = async || master.ask::<String>(&["CLUSTER", "INFO"]).contains("cluster_state:ok").then_some(());
+            until("the cluster serves every slot", serves).await;
+        }
+    }
+
+    async fn try_start(directory: TempDir, arguments: Vec<String>) -> Option<Self> {
+        let port = free_port();
+        let mut process = run(directory.path(), port, &arguments);
+        answers(&mut process, port).await.then_some(Self { directory, port, arguments, process })
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// A section of `INFO`.
+    pub fn info(&self, section: &str) -> String {
+        self.ask(&["INFO", section])
     }
 
     /// `redis://127.0.0.1:PORT`
@@ -78,7 +137,7 @@ impl RedisServer {
     pub async fn restart_with_saved_data(&mut self) {
         self.kill();
         for _ in 0..ATTEMPTS {
-            self.process = run(self.directory.path(), self.port);
+            self.process = run(self.directory.path(), self.port, &self.arguments);
             if answers(&mut self.process, self.port).await {
                 return;
             }
@@ -176,9 +235,9 @@ fn name(line: &str) -> Option<String> {
     Some(words.split('"').next()?.to_lowercase()).filter(|_| !client.ends_with(" lua"))
 }
 
-fn run(directory: &Path, port: u16) -> Process {
+fn run(directory: &Path, port: u16, arguments: &[String]) -> Process {
     let mut command = Command::new("redis-server");
-    command.current_dir(directory).args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]).args(["--port", &port.to_string()]);
+    command.current_dir(directory).args(arguments).args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
     Process::start("redis-server", command)
 }
 

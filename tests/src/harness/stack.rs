@@ -160,11 +160,20 @@ impl Stack {
 
     /// A fan at an address of their own, through the edge (or signed, where the plan has none).
     pub fn fan(&self) -> Fan {
-        let door = match &self.edge {
+        self.fan_at(self.door())
+    }
+
+    /// The way in that fans take.
+    pub fn door(&self) -> Door {
+        match &self.edge {
             Some(edge) => Door::Edge(edge.url()),
             None => self.signed_door(),
-        };
-        self.fan_at(door)
+        }
+    }
+
+    /// What this stack's origin is started with, for another replica.
+    pub fn replica_environment(&self) -> &Environment {
+        &self.environment
     }
 
     /// A fan at an address of their own, straight at the origin with a good signature.

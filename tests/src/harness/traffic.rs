@@ -15,6 +15,7 @@ use otp_shared::problem::Code;
 use tokio::task::JoinSet;
 
 use super::{
+    door::Door,
     fan::{Fan, Sent, challenge_of},
     stack::Stack,
 };
@@ -29,6 +30,21 @@ pub struct Journey {
     pub verify: Option<(Instant, Instant)>,
     /// How it ended.
     pub end: End,
+    /// The code that arrived, if one did.
+    pub sent: Option<Sent>,
+}
+
+/// How much traffic there is, and of what kind.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Fans a second.
+    pub per_s: u32,
+    /// How long fans set out.
+    pub lasting: Duration,
+    /// How long a fan takes to type the code, at most.
+    pub thinking: Duration,
+    /// Whether each fan types the code a second time at once, which has to be refused.
+    pub again: bool,
 }
 
 /// How a journey ended.
@@ -59,9 +75,9 @@ pub struct Journeys {
 }
 
 impl Traffic {
-    /// `per_s` fans a second for `lasting`, each of whom types the code after a while of up to `thinking`. Returns once the last one has set out.
-    /// `doors` are taken in turn.
-    pub async fn run(stack: &Stack, per_s: u32, lasting: Duration, thinking: Duration) -> Self {
+    /// Lets fans set out through `door`, and returns once the last one has.
+    pub async fn run(stack: &Stack, door: &Door, pace: Pace) -> Self {
+        let Pace { per_s, lasting, thinking, again } = pace;
         let (started, pause) = (Instant::now(), Duration::from_secs(1) / per_s);
         let mut traffic = Self { started, journeys: JoinSet::new() };
         let mut next = tokio::time::interval(pause);
@@ -70,8 +86,8 @@ impl Traffic {
             next.tick().await;
             // Spread over the whole span, so that codes of before are typed during and after.
             let wait = thinking.mul_f64(f64::from(set_out % 97) / 97.0);
-            let (fan, phone, graph) = (stack.fan(), stack.phone(), stack.graph.world());
-            traffic.journeys.spawn(async move { journey(fan, phone, graph, wait).await });
+            let (fan, phone, graph) = (stack.fan_at(door.clone()), stack.phone(), stack.graph.world());
+            traffic.journeys.spawn(async move { journey(fan, phone, graph, wait, again).await });
             set_out += 1;
         }
         traffic
@@ -83,12 +99,13 @@ impl Traffic {
     }
 }
 
-async fn journey(fan: Fan, phone: String, graph: Arc<World>, wait: Duration) -> Journey {
+async fn journey(fan: Fan, phone: String, graph: Arc<World>, wait: Duration, again: bool) -> Journey {
     let began = Instant::now();
     let asked = fan.request(&phone).await;
     let request = (began, Instant::now());
     if asked.status != 202 {
-        return Journey { request, verify: None, end: End::Refused(asked.status, asked.code().unwrap_or_default()) };
+        let end = End::Refused(asked.status, asked.code().unwrap_or_default());
+        return Journey { request, verify: None, end, sent: None };
     }
     let code = graph.arrived(&phone, 1).await.code;
     let sent = Sent { phone, challenge_id: challenge_of(&asked), code };
@@ -96,16 +113,22 @@ async fn journey(fan: Fan, phone: String, graph: Arc<World>, wait: Duration) -> 
     let began = Instant::now();
     let verified = fan.verify(&sent, &sent.code).await;
     let verify = Some((began, Instant::now()));
-    if verified.status != 200 {
-        return Journey { request, verify, end: End::Lost(verified.status, verified.code().unwrap_or_default()) };
-    }
-    let again = fan.verify(&sent, &sent.code).await;
-    let end = match (again.status, again.code()) {
+    let end = match verified.status {
+        200 if again => typed_again(&fan, &sent).await,
+        200 => End::SignedIn,
+        status => End::Lost(status, verified.code().unwrap_or_default()),
+    };
+    Journey { request, verify, end, sent: Some(sent) }
+}
+
+/// A used code is refused.
+async fn typed_again(fan: &Fan, sent: &Sent) -> End {
+    let again = fan.verify(sent, &sent.code).await;
+    match (again.status, again.code()) {
         (200, _) => End::UsedTwice,
         (_, Some(code)) if code == Code::ChallengeUnknown.as_str() => End::SignedIn,
         (status, code) => End::Odd(status, code.unwrap_or_default()),
-    };
-    Journey { request, verify, end }
+    }
 }
 
 impl Journeys {
@@ -117,6 +140,11 @@ impl Journeys {
     /// Those that did not end with a fan signed in.
     pub fn failed(&self) -> Vec<&Journey> {
         self.all.iter().filter(|journey| journey.end != End::SignedIn).collect()
+    }
+
+    /// The codes that arrived.
+    pub fn sent(&self) -> impl Iterator<Item = &Sent> {
+        self.all.iter().filter_map(|journey| journey.sent.as_ref())
     }
 
     /// How many set out.

@@ -34,9 +34,10 @@ struct List {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Record {
-    /// Names the change.
-    id: String,
+    /// Names the change. (`id` is a session's, within the entry.)
+    change_id: String,
     #[serde(flatten)]
     entry: Entry,
 }
@@ -48,7 +49,7 @@ pub async fn get(State(http): Shared, _: Operator, Query(asked): Query<Asked>) -
     if asked.format.as_deref() == Some("markdown") {
         return Ok(([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], markdown(&changes)).into_response());
     }
-    let changes = changes.into_iter().map(|change| Record { id: change.stamp.id.clone(), entry: Entry::from(change) }).collect();
+    let changes = changes.into_iter().map(|change| Record { change_id: change.stamp.id.clone(), entry: Entry::from(change) }).collect();
     Ok(json(&List { changes, next }))
 }
 
@@ -58,7 +59,12 @@ async fn page(app: &App, after: Option<&str>, limit: usize) -> Result<(Vec<Chang
     let all = app.store.audit(fetched).await.map_err(Refused::from)?;
     let start = match after {
         None => 0,
-        Some(id) => 1 + all.iter().position(|change| change.stamp.id == id).ok_or(Refused::InvalidField("after: the id of a change that is kept"))?,
+        Some(id) => {
+            1 + all
+                .iter()
+                .position(|change| change.stamp.id == id)
+                .ok_or(Refused::InvalidField("after: the id of a change that is kept"))?
+        }
     };
     let changes: Vec<_> = all.iter().skip(start).take(limit).cloned().collect();
     let more = all.len() > start + changes.len();

@@ -18,7 +18,6 @@ use crate::{
         judgement::Hold,
         operator::{About, Change},
     },
-    http::utc::utc,
 };
 
 /// Blacklist entries on a page.
@@ -181,11 +180,6 @@ impl Entry {
             also_by_hand: false,
             at_edge: None,
         }
-    }
-
-    /// When it was made.
-    pub fn at(&self) -> String {
-        self.at_s.map(utc).unwrap_or_default()
     }
 }
 

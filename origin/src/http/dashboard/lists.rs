@@ -10,17 +10,22 @@ use super::{
 use crate::app::decisions::{Asked, Decision, Standing};
 
 /// What an entry's time to live may be.
-const TTLS: [(&str, &str); 5] = [("", "until removed"), ("3600", "1 hour"), ("86400", "1 day"), ("604800", "7 days"), ("2592000", "30 days")];
+const TTLS: [(&str, &str); 5] =
+    [("", "until removed"), ("3600", "1 hour"), ("86400", "1 day"), ("604800", "7 days"), ("2592000", "30 days")];
 
 /// The form that asks why somebody was refused.
 pub fn look_up(csrf: &str) -> Markup {
-    form(csrf, "look-up", html! {
-        div.fields {
-            div { label for="look-up-phone" { "Number" } input #look-up-phone name="phone" type="tel" autocomplete="off" placeholder="+250 788 000 000"; }
-            div { label for="look-up-ip" { "or address" } input #look-up-ip name="ip" autocomplete="off" placeholder="203.0.113.7"; }
-            button { "Look up" }
-        }
-    })
+    form(
+        csrf,
+        "look-up",
+        html! {
+            div.fields {
+                div { label for="look-up-phone" { "Number" } input #look-up-phone name="phone" type="tel" autocomplete="off" placeholder="+250 788 000 000"; }
+                div { label for="look-up-ip" { "or address" } input #look-up-ip name="ip" autocomplete="off" placeholder="203.0.113.7"; }
+                button { "Look up" }
+            }
+        },
+    )
 }
 
 /// The answer to that form.
@@ -84,16 +89,20 @@ pub fn word(value: impl serde::Serialize) -> String {
 
 /// The form that blocks.
 pub fn block(csrf: &str) -> Markup {
-    form(csrf, "block", html! {
-        div.fields {
-            div { label for="block-type" { "Type" } select #block-type name="type" { @for kind in ["phone", "ip", "cidr", "prefix", "country"] { option value=(kind) { (kind) } } } }
-            div { label for="block-value" { "Value" } input #block-value name="value" autocomplete="off" required placeholder="+250 788 000 000"; }
-            div { label for="block-note" { "Note" } input #block-note name="note" maxlength="500" autocomplete="off" placeholder="Incident #123"; }
-            (ttl("block-ttl", ""))
-            div.check { input #block-force type="checkbox" name="force" value="true"; label for="block-force" { "even if it covers very many" } }
-            button { "Block" }
-        }
-    })
+    form(
+        csrf,
+        "block",
+        html! {
+            div.fields {
+                div { label for="block-type" { "Type" } select #block-type name="type" { @for kind in ["phone", "ip", "cidr", "prefix", "country"] { option value=(kind) { (kind) } } } }
+                div { label for="block-value" { "Value" } input #block-value name="value" autocomplete="off" required placeholder="+250 788 000 000"; }
+                div { label for="block-note" { "Note" } input #block-note name="note" maxlength="500" autocomplete="off" placeholder="Incident #123"; }
+                (ttl("block-ttl", ""))
+                div.check { input #block-force type="checkbox" name="force" value="true"; label for="block-force" { "even if it covers very many" } }
+                button { "Block" }
+            }
+        },
+    )
 }
 
 fn ttl(id: &str, chosen: &str) -> Markup {
@@ -125,7 +134,10 @@ pub fn blacklist(facts: &Facts, csrf: &str) -> Markup {
 /// A key that somebody mistyped may hold a number.
 fn masked_key(key: &str) -> String {
     let kept = key.chars().count().saturating_sub(4);
-    key.chars().enumerate().map(|(place, letter)| if place + 6 >= kept && place < kept && letter.is_ascii_digit() { '•' } else { letter }).collect()
+    key.chars()
+        .enumerate()
+        .map(|(place, letter)| if place + 6 >= kept && place < kept && letter.is_ascii_digit() { '•' } else { letter })
+        .collect()
 }
 
 fn blocked(entry: &Entry, csrf: &str) -> Markup {
@@ -153,10 +165,14 @@ fn value(entry: &Entry, csrf: &str) -> Markup {
 }
 
 fn row_form(csrf: &str, action: &str, entry: &Entry, word: &str) -> Markup {
-    form(csrf, action, html! {
-        input type="hidden" name="reference" value=(entry.reference);
-        button.quiet id={ (action) "-" (entry.reference) } aria-label={ (word) " " (entry.kind) " " (entry.shown) } { (word) }
-    })
+    form(
+        csrf,
+        action,
+        html! {
+            input type="hidden" name="reference" value=(entry.reference);
+            button.quiet id={ (action) "-" (entry.reference) } aria-label={ (word) " " (entry.kind) " " (entry.shown) } { (word) }
+        },
+    )
 }
 
 fn pages(list: &Blacklist) -> Markup {
@@ -194,14 +210,18 @@ pub fn holds(facts: &Facts, csrf: &str) -> Markup {
 
 /// The form that authorises a session id.
 pub fn authorise(csrf: &str) -> Markup {
-    form(csrf, "authorise", html! {
-        div.fields {
-            div { label for="session-id" { "Session id (empty: a new one)" } input #session-id name="sessionId" autocomplete="off" pattern="[A-Za-z0-9_\\-]{16,64}" placeholder="as uuidgen prints"; }
-            div { label for="session-note" { "Note" } input #session-note name="note" maxlength="500" autocomplete="off" placeholder="Incident #123"; }
-            (ttl("session-ttl", "86400"))
-            button { "Authorise" }
-        }
-    })
+    form(
+        csrf,
+        "authorise",
+        html! {
+            div.fields {
+                div { label for="session-id" { "Session id (empty: a new one)" } input #session-id name="sessionId" autocomplete="off" pattern="[A-Za-z0-9_\\-]{16,64}" placeholder="as uuidgen prints"; }
+                div { label for="session-note" { "Note" } input #session-note name="note" maxlength="500" autocomplete="off" placeholder="Incident #123"; }
+                (ttl("session-ttl", "86400"))
+                button { "Authorise" }
+            }
+        },
+    )
 }
 
 /// The ids in force.
@@ -217,7 +237,7 @@ pub fn sessions(facts: &Facts, csrf: &str) -> Markup {
                                 td { code { (entry.shown) } }
                                 td.note { (entry.note) }
                                 td { (entry.who.as_deref().unwrap_or_default()) }
-                                td { (entry.at()) }
+                                td { @if let Some(at_s) = entry.at_s { (time(at_s)) } }
                                 td { @if let Some(until_s) = entry.until_s { (time(until_s)) } }
                                 td { (row_form(csrf, "withdraw", entry, "Revoke")) }
                             }
@@ -242,7 +262,7 @@ pub fn audit(facts: &Facts, csrf: &str) -> Markup {
                     tbody {
                         @for entry in entries {
                             tr {
-                                td { (entry.at()) }
+                                td { @if let Some(at_s) = entry.at_s { (time(at_s)) } }
                                 td { (entry.who.as_deref().unwrap_or_default()) }
                                 td { (verb(entry)) }
                                 td { @if entry.kind == "phone" { (value(entry, csrf)) } @else { code { (entry.shown) } } }

@@ -110,10 +110,11 @@ pub fn form(csrf: &str, action: &str, content: Markup) -> Markup {
     }
 }
 
-/// A time, for people and machines.
+/// A time, for people and machines. Where there is little room, it breaks between day and hour only.
 pub fn time(unix_s: u64) -> Markup {
     let text = utc(unix_s);
-    html! { time datetime={ (text.replace(' ', "T")) "Z" } { (text) } }
+    let (day, hour) = text.split_once(' ').unwrap_or_default();
+    html! { time datetime={ (day) "T" (hour) "Z" } { span { (day) } " " span { (hour) } } }
 }
 
 fn live((id, content): (&'static str, Markup)) -> Markup {

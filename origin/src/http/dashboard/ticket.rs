@@ -103,7 +103,8 @@ impl Tickets {
 
 /// A tag over parts, each with its length, so that no two lists of parts collide.
 fn tag(key: &[u8; 32], parts: &[&str]) -> [u8; 32] {
-    let feed = |mac: hmac::Hmac<sha2::Sha256>, part: &&str| mac.chain_update((part.len() as u64).to_be_bytes()).chain_update(part.as_bytes());
+    let feed =
+        |mac: hmac::Hmac<sha2::Sha256>, part: &&str| mac.chain_update((part.len() as u64).to_be_bytes()).chain_update(part.as_bytes());
     parts.iter().fold(secret::mac(key), feed).finalize().into_bytes().into()
 }
 

@@ -9,17 +9,15 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    app::{
-        operators::Stored,
-        spread::{AtEdge, AtOrigin},
-    },
     store::StoreState,
     whatsapp::{Source, Standing},
 };
 
+mod operators;
+
 /// Every schema.
 pub fn all() -> Value {
-    let groups = [general(), fans(), entries(), sessions(), figures(), status(), service()];
+    let groups = [general(), fans(), operators::entries(), operators::sessions(), operators::figures(), status(), service()];
     Value::Object(groups.into_iter().flatten().map(|(name, schema)| (name.to_owned(), schema)).collect())
 }
 
@@ -142,174 +140,6 @@ fn fans() -> Group {
         ),
         ("Consent", object(&[("version", string()), ("locale", string()), ("text", string())])),
     ]
-}
-
-const KINDS: [&str; 5] = ["phone", "ip", "cidr", "prefix", "country"];
-
-/// The page that follows, in a list.
-fn next() -> (&'static str, Value) {
-    ("next?", text("Give it as `after` to get the page that follows."))
-}
-
-/// Members of a change by an operator.
-fn note() -> (&'static str, Value) {
-    ("note?", or_null(json!({ "type": "string", "maxLength": 500 })))
-}
-
-fn ttl() -> (&'static str, Value) {
-    ("ttlS?", or_null(json!({ "type": "integer", "minimum": 1, "maximum": 315_360_000 })))
-}
-
-fn stored() -> (&'static str, Value) {
-    ("stored", list(words(&[Stored::Redis, Stored::Edge, Stored::Memory])))
-}
-
-fn entries() -> Group {
-    let kind = || ("type", json!({ "enum": KINDS }));
-    let value = || ("value", string());
-    let row = object(&[
-        kind(),
-        ("value", text("In its canonical spelling.")),
-        ("source", json!({ "enum": ["operator", "hand"] })),
-        ("alsoByHand", boolean()),
-        ("note", string()),
-        ("who?", string()),
-        ("changedAtS?", count("Unix second.")),
-        ("untilS?", count("Unix second at which it ends by itself.")),
-        ("spread?", named("Spread")),
-    ]);
-    let sent = object(&[kind(), value(), note(), ttl(), ("untilS?", or_null(count("Unix second.")))]);
-    let exported = object(&[
-        kind(),
-        value(),
-        ("note", string()),
-        ("untilS", or_null(count("Unix second."))),
-        ("who", string()),
-        ("changedAtS", count("Unix second.")),
-    ]);
-    vec![
-        ("BlacklistChange", object(&[kind(), value(), note(), ttl(), ("force?", boolean())])),
-        (
-            "BlacklistPage",
-            object(&[
-                ("entries", list(row)),
-                next(),
-                ("total", count("Of all pages.")),
-                ("snapshot", named("Snapshot")),
-                ("hand", object(&[("unreadable", list(string())), ("error?", string())])),
-            ]),
-        ),
-        ("BlacklistImport", list(sent)),
-        (
-            "BlacklistImported",
-            object(&[
-                ("dryRun", boolean()),
-                ("entries", count("That were sent.")),
-                ("added", count("New ones.")),
-                ("changed", count("Note or end.")),
-                ("unchanged", count("Known already.")),
-                ("ended", count("Over already, so not taken.")),
-                stored(),
-            ]),
-        ),
-        ("BlacklistExport", list(exported)),
-        ("BlacklistAdoption", object(&[("type?", or_null(string())), ("value?", or_null(string())), ("all?", boolean()), note()])),
-        ("BlacklistAdopted", object(&[("adopted", count("Entries.")), stored()])),
-        (
-            "Spread",
-            object(&[
-                ("origin", words(&[AtOrigin::EveryReplica, AtOrigin::ThisReplica])),
-                ("edge", words(&[AtEdge::Published, AtEdge::Pending, AtEdge::ByAnotherReplica, AtEdge::NoEdge])),
-                ("snapshotVersion?", count("The version that holds it.")),
-                ("cachesUntilS?", count("Until this Unix second an isolate may still judge by what was before.")),
-            ]),
-        ),
-    ]
-}
-
-/// What an operator changed: an entry, a session id, or that a number was shown in full.
-fn change() -> Vec<(&'static str, Value)> {
-    vec![
-        ("about", json!({ "enum": ["blacklist", "session", "reveal"] })),
-        ("type?", string()),
-        ("value?", text("In its canonical spelling.")),
-        ("id?", text("The session id.")),
-        ("present", boolean()),
-        ("note", string()),
-        ("who", text("The name of the operator's token.")),
-        ("changedAtS", count("Unix second.")),
-        ("untilS?", count("Unix second at which it ends by itself.")),
-    ]
-}
-
-fn sessions() -> Group {
-    // A change names itself `id` in the audit, as a session id does: the one that comes last is read.
-    let record = object(&change().into_iter().filter(|(name, _)| *name != "id?").chain([("id", text("Names the change."))]).collect::<Vec<_>>());
-    vec![
-        ("Entry", object(&change())),
-        ("Changed", object(&[("entry", named("Entry")), stored(), ("spread?", named("Spread"))])),
-        ("SessionChange", object(&[("sessionId", json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{16,64}$" })), note(), ttl()])),
-        ("SessionPage", object(&[("sessions", list(named("Entry"))), next()])),
-        ("AllSessions", object(&[("all", json!({ "const": true })), note()])),
-        ("SessionsWithdrawn", object(&[("withdrawn", count("Authorisations.")), stored()])),
-        ("HeldSubject", object(&[("type", json!({ "enum": ["phone", "ip"] })), ("value", string())])),
-        (
-            "Holds",
-            object(&[("holds", list(object(&[("subject", text("Numbers as their keyed hash.")), ("untilS", count("Unix second."))])))]),
-        ),
-        ("Audit", object(&[("changes", list(record)), next()])),
-    ]
-}
-
-fn figures() -> Group {
-    let conversion = object(&[("sent", count("Messages.")), ("verified", count("Codes."))]);
-    vec![
-        (
-            "Dashboard",
-            object(&[
-                ("replica", string()),
-                ("sinceS", count("Unix second.")),
-                ("status", named("Status")),
-                (
-                    "delivery",
-                    object(&[("sent", count("Messages.")), ("delivered", count("Messages.")), ("verified", count("Codes.")), ("failed", count("Messages."))]),
-                ),
-                ("conversion", map(conversion)),
-                ("counters", object(&[("origin", named("Counts")), ("edge", named("Counts"))])),
-                ("edge?", object(&[("atS", count("Unix second.")), ("snapshotAgeS?", or_null(count("Seconds.")))])),
-                ("decisions", list(named("Decision"))),
-            ]),
-        ),
-        ("Counts", map(map(count("Since the start.")))),
-        ("Decisions", object(&[("replica", string()), ("sinceS", count("Unix second.")), ("standing?", named("Standing")), ("decisions", list(named("Decision")))])),
-        ("Standing", object(&[("blacklistedBy", word_or_null(json!({ "enum": KINDS }))), ("heldUntilS", or_null(count("Unix second.")))])),
-        ("Decision", decision()),
-        ("DashboardForm", json!({ "type": "object", "required": ["action"], "properties": { "action": string(), "csrf": string() } })),
-        ("DashboardDone", object(&[("said", string()), ("found?", string()), ("reference?", string()), ("full?", string())])),
-        (
-            "DashboardLive",
-            object(&[("headline", string()), ("sections", map(text("HTML."))), ("minutes", list(map(count("In a minute."))))]),
-        ),
-    ]
-}
-
-fn decision() -> Value {
-    let limits: Vec<_> = Limit::ALL.iter().map(|limit| limit.name()).collect();
-    object(&[
-        ("atMs", count("Unix millisecond.")),
-        ("asked", json!({ "enum": ["request", "verify"] })),
-        ("outcome", text("`allowed`, a problem code, or `hung_up`.")),
-        ("phone?", text("Masked.")),
-        ("address", text("Or the IPv6 /64.")),
-        ("limit?", json!({ "enum": limits })),
-        ("retryAfterS?", count("Seconds.")),
-        ("heldUntilS?", count("Unix second.")),
-        ("blacklistedBy?", json!({ "enum": KINDS })),
-        ("channel?", words(&[Channel::Whatsapp, Channel::Sms])),
-        ("delivery?", words(&[Delivery::Accepted, Delivery::Unconfirmed])),
-        ("attemptsLeft?", count("Guesses left.")),
-        ("tookMs", count("Milliseconds.")),
-    ])
 }
 
 fn status() -> Group {

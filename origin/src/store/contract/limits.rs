@@ -41,7 +41,7 @@ async fn settle(bench: &Bench, request: &RequestCall, outcome: SendOutcome) {
     bench.store.settle(&settlement(request, outcome)).await.expect("the store answers");
 }
 
-const LEFT: SendOutcome = SendOutcome::Left { channel: Channel::Whatsapp, delivery: Delivery::Accepted };
+const LEFT: SendOutcome = SendOutcome::Left { channel: Channel::Whatsapp, delivery: Delivery::Accepted, message: None, at_ms: 0 };
 
 fn from(mut call: RequestCall, address: &str, site: Option<&str>) -> RequestCall {
     call.origin = Origin { address: address.into(), site: site.map(str::to_owned) };

@@ -15,9 +15,9 @@ use otp_shared::{
     wire::{Channel, Delivery},
 };
 
-use super::{Bench, Bencher, Future, HOLD_THRESHOLD, again, guess, keyed, only, quota_of, run_all, server::Server, wide};
+use super::{Bench, Bencher, Future, HOLD_THRESHOLD, again, fresh, guess, keyed, only, quota_of, run_all, server::Server, wide};
 use crate::{
-    domain::judgement::{Quotas, SendOutcome, Settlement, VerifyVerdict},
+    domain::judgement::{MessageKey, Quotas, Receipt, SendOutcome, Settlement, VerifyVerdict},
     store::{
         Store, StoreError, StoreState,
         redis::{RedisConfig, RedisStore},
@@ -93,10 +93,13 @@ async fn leave_traces(bench: &Bench) {
     for _ in 0..=HOLD_THRESHOLD {
         bench.refused(&again(&asked)).await;
     }
-    let left = SendOutcome::Left { channel: Channel::Whatsapp, delivery: Delivery::Accepted };
+    let message = MessageKey(fresh());
+    let left = SendOutcome::Left { channel: Channel::Whatsapp, delivery: Delivery::Accepted, message: Some(message), at_ms: 1 };
     let settlement = Settlement { request: asked.clone(), outcome: left, answer: Some("first".into()) };
     bench.store.settle(&settlement).await.expect("it answers");
-    bench.store.receipt(asked.challenge, Delivery::Sent).await.expect("it answers");
+    let receipt = Receipt { challenge: None, message, delivery: Delivery::Sent, reason: None };
+    assert_eq!(bench.store.receipt(&receipt).await, Ok(true));
+    assert_eq!(bench.store.disown(message, 1).await, Ok(true));
     bench.verify(&guess(&asked, false)).await;
     bench.verify(&guess(&asked, true)).await;
     bench.store.settle(&Settlement { outcome: SendOutcome::Failed, ..settlement }).await.expect("it answers");

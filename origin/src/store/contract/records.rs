@@ -2,10 +2,10 @@
 
 use otp_shared::wire::{Channel, Delivery};
 
-use super::{Bench, Bencher, cases, fresh, resend, wide};
+use super::{Bench, Bencher, cases, resend, wide};
 use crate::{
     domain::{
-        judgement::{ChallengeKey, DeliveryRecord, RequestCall, SendOutcome, Settlement},
+        judgement::{DeliveryRecord, MessageKey, Receipt, RequestCall, SendOutcome, Settlement},
         operator::{About, Change, Stamp, TOMBSTONE_MS},
     },
     store::OperatorCopy,
@@ -29,7 +29,7 @@ cases![
 ];
 
 async fn settle(bench: &Bench, request: &RequestCall, delivery: Delivery) {
-    let outcome = SendOutcome::Left { channel: Channel::Whatsapp, delivery };
+    let outcome = SendOutcome::Left { channel: Channel::Whatsapp, delivery, message: None, at_ms: bench.clock.now_ms() };
     let settlement = Settlement { request: request.clone(), outcome, answer: None };
     bench.store.settle(&settlement).await.expect("the store answers");
 }
@@ -40,7 +40,8 @@ async fn delivery(bench: &Bench, request: &RequestCall) -> Option<Delivery> {
 }
 
 async fn receipt(bench: &Bench, request: &RequestCall, delivery: Delivery) -> bool {
-    bench.store.receipt(request.challenge, delivery).await.expect("the store answers")
+    let receipt = Receipt { challenge: Some(request.challenge), message: MessageKey(request.call.id), delivery, reason: None };
+    bench.store.receipt(&receipt).await.expect("the store answers")
 }
 
 async fn a_delivery_moves_forwards_only(bencher: &dyn Bencher) {
@@ -87,8 +88,8 @@ async fn a_resend_starts_a_new_delivery(bencher: &dyn Bencher) {
 
 async fn a_receipt_of_an_unknown_challenge_is_told(bencher: &dyn Bencher) {
     let bench = bencher.bench(wide()).await;
-    assert_eq!(bench.store.receipt(ChallengeKey(fresh()), Delivery::Sent).await, Ok(false));
     let asked = bench.ask(1);
+    assert!(!receipt(&bench, &asked, Delivery::Sent).await);
     bench.sent(&asked).await;
     let failed = Settlement { request: asked.clone(), outcome: SendOutcome::Failed, answer: None };
     bench.store.settle(&failed).await.expect("the store answers");

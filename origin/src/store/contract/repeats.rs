@@ -32,7 +32,7 @@ fn stopped(interruption: Interruption) -> RequestVerdict {
 
 fn settled(request: &RequestCall, answer: Option<&str>) -> Settlement {
     let outcome = match answer {
-        Some(_) => SendOutcome::Left { channel: Channel::Whatsapp, delivery: Delivery::Accepted },
+        Some(_) => SendOutcome::Left { channel: Channel::Whatsapp, delivery: Delivery::Accepted, message: None, at_ms: 0 },
         None => SendOutcome::Failed,
     };
     Settlement { request: request.clone(), outcome, answer: answer.map(str::to_owned) }

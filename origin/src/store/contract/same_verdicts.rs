@@ -16,7 +16,8 @@ use super::{Bench, HOLD_THRESHOLD, call, guess, on_redis::OnRedis, quota_of, wid
 use crate::{
     clock::SystemClock,
     domain::judgement::{
-        Call, Idempotency, Origin, Quotas, RequestCall, RequestVerdict, SendOutcome, Settlement, VerifyCall, VerifyVerdict,
+        Call, Idempotency, MessageKey, Origin, Quotas, Receipt, RequestCall, RequestVerdict, SendOutcome, Settlement, VerifyCall,
+        VerifyVerdict,
     },
     store::memory::Memory,
 };
@@ -31,6 +32,7 @@ enum Step {
     Settle { which: usize, outcome: u8, answer: bool },
     Guess { which: usize, correct: bool, key: Option<(u8, u8)> },
     Receipt { which: usize, delivery: u8 },
+    Disown { which: usize },
     Lift { phone: u8 },
 }
 
@@ -45,9 +47,10 @@ fn step() -> impl Strategy<Value = Step> {
         2 => which().prop_map(|which| Step::Resend { which }),
         1 => which().prop_map(|which| Step::Repeat { which }),
         1 => which().prop_map(|which| Step::Replay { which }),
-        4 => (which(), 0u8..4, any::<bool>()).prop_map(|(which, outcome, answer)| Step::Settle { which, outcome, answer }),
+        4 => (which(), 0u8..6, any::<bool>()).prop_map(|(which, outcome, answer)| Step::Settle { which, outcome, answer }),
         5 => (which(), any::<bool>(), key()).prop_map(|(which, correct, key)| Step::Guess { which, correct, key }),
-        1 => (which(), 0u8..5).prop_map(|(which, delivery)| Step::Receipt { which, delivery }),
+        3 => (which(), 0u8..5).prop_map(|(which, delivery)| Step::Receipt { which, delivery }),
+        1 => which().prop_map(|which| Step::Disown { which }),
         1 => (0u8..6).prop_map(|phone| Step::Lift { phone }),
     ]
 }
@@ -137,7 +140,8 @@ async fn follow(bench: &Bench, step: &Step, script: &Script) -> String {
     match step {
         Step::Settle { which, outcome, answer } => {
             let Some(request) = script.earlier(*which) else { return String::new() };
-            let settlement = Settlement { request: request.clone(), outcome: outcome_of(*outcome), answer: answer.then(|| "again".into()) };
+            let settlement =
+                Settlement { request: request.clone(), outcome: outcome_of(*outcome, request), answer: answer.then(|| "again".into()) };
             bench.store.settle(&settlement).await.expect("the store answers");
             format!("{:?}", bench.store.delivery(request.challenge).await)
         }
@@ -148,8 +152,14 @@ async fn follow(bench: &Bench, step: &Step, script: &Script) -> String {
         }
         Step::Receipt { which, delivery } => {
             let Some(request) = script.earlier(*which) else { return String::new() };
-            let known = bench.store.receipt(request.challenge, delivery_of(*delivery)).await;
+            let message = MessageKey(request.call.id);
+            let receipt = Receipt { challenge: Some(request.challenge), message, delivery: delivery_of(*delivery), reason: None };
+            let known = bench.store.receipt(&receipt).await;
             format!("{known:?} {:?}", bench.store.delivery(request.challenge).await)
+        }
+        Step::Disown { which } => {
+            let Some(request) = script.earlier(*which) else { return String::new() };
+            format!("{:?}", bench.store.disown(MessageKey(request.call.id), 1).await)
         }
         Step::Lift { phone } => {
             let lifted = bench.store.lift_hold(&format!("phone:{phone:016x}")).await;
@@ -161,12 +171,19 @@ async fn follow(bench: &Bench, step: &Step, script: &Script) -> String {
     }
 }
 
-const fn outcome_of(number: u8) -> SendOutcome {
+fn outcome_of(number: u8, request: &RequestCall) -> SendOutcome {
+    let at_ms = request.expires_at_ms;
     match number {
         0 => SendOutcome::Failed,
         1 => SendOutcome::Undeliverable,
-        2 => SendOutcome::Left { channel: Channel::Sms, delivery: Delivery::Unconfirmed },
-        _ => SendOutcome::Left { channel: Channel::Whatsapp, delivery: Delivery::Accepted },
+        2 => SendOutcome::Left { channel: Channel::Sms, delivery: Delivery::Unconfirmed, message: None, at_ms },
+        3 => SendOutcome::Left { channel: Channel::Whatsapp, delivery: Delivery::Unconfirmed, message: None, at_ms },
+        _ => SendOutcome::Left {
+            channel: Channel::Whatsapp,
+            delivery: Delivery::Accepted,
+            message: Some(MessageKey(request.call.id)),
+            at_ms,
+        },
     }
 }
 

@@ -16,7 +16,9 @@ use super::{
 };
 use crate::{
     domain::{
-        judgement::{Call, Interruption, RequestCall, RequestVerdict, SendOutcome, Settlement, VerifyCall, VerifyVerdict},
+        judgement::{
+            Call, Interruption, MessageKey, Receipt, RequestCall, RequestVerdict, SendOutcome, Settlement, VerifyCall, VerifyVerdict,
+        },
         operator::{About, Change, Stamp},
     },
     store::StoreState,
@@ -181,7 +183,7 @@ fn settled(request: &RequestCall, outcome: SendOutcome, answer: Option<&str>) ->
     Settlement { request: request.clone(), outcome, answer: answer.map(str::to_owned) }
 }
 
-const LEFT: SendOutcome = SendOutcome::Left { channel: Channel::Whatsapp, delivery: Delivery::Accepted };
+const LEFT: SendOutcome = SendOutcome::Left { channel: Channel::Whatsapp, delivery: Delivery::Accepted, message: None, at_ms: 0 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn idempotency_answers_outlive_the_cut_and_the_return() {
@@ -249,4 +251,33 @@ async fn sign_outs_and_known_numbers_survive_an_emptied_redis() {
     bench.sent(&bench.ask(2)).await;
     bench.refused(&bench.ask(3)).await;
     bench.sent(&again(&friend)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receipt_that_came_while_redis_was_away_is_told_to_it() {
+    let mut server = Server::start(&[]);
+    let bench = connected(&server, only(Limit::RequestPhoneHour, "1/1h")).await;
+    let (before, during) = (bench.ask(1), bench.ask(2));
+    let left = |asked: &RequestCall| SendOutcome::Left {
+        channel: Channel::Whatsapp,
+        delivery: Delivery::Accepted,
+        message: Some(MessageKey(asked.call.id)),
+        at_ms: 1,
+    };
+    bench.sent(&before).await;
+    bench.store.settle(&settled(&before, left(&before), None)).await.expect("it answers");
+    server.signal("STOP");
+    bench.sent(&during).await;
+    bench.store.settle(&settled(&during, left(&during), None)).await.expect("memory answers");
+    for asked in [&before, &during] {
+        let receipt = Receipt { challenge: None, message: MessageKey(asked.call.id), delivery: Delivery::Failed, reason: None };
+        assert_eq!(bench.store.receipt(&receipt).await, Ok(true));
+    }
+    server.signal("CONT");
+    wait_until(&*bench.store, StoreState::Connected).await;
+    for asked in [&before, &during] {
+        let record = bench.store.delivery(asked.challenge).await.expect("it answers").expect("it left");
+        assert_eq!(record.delivery, Delivery::Failed);
+        bench.sent(&again(asked)).await;
+    }
 }

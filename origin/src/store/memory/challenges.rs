@@ -4,16 +4,18 @@
 
 use std::collections::BTreeMap;
 
-use otp_shared::wire::Delivery;
+use otp_shared::wire::{Channel, Delivery};
 
 use super::{
     limits::Share,
     table::{Full, Table},
 };
-use crate::domain::judgement::{ChallengeKey, DeliveryRecord};
+use crate::domain::judgement::{ChallengeKey, DeliveryRecord, MessageKey, PhoneKey, Receipt, RequestCall};
 
 /// For how long records outlive their challenge, so that clocks that differ do not revive it.
 pub const LINGER_MS: u64 = 60_000;
+/// For how long it is known who asked for a message.
+pub const NOTED_US: u64 = 86_400_000_000;
 
 /// Guesses by replica slot, and whether the challenge was used: both merge by the greater one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
@@ -40,12 +42,37 @@ impl Spent {
     }
 }
 
+/// What a send charged to its number's limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Charged {
+    /// Whose limits.
+    pub phone: PhoneKey,
+    /// The call that was charged.
+    pub call: [u8; 16],
+}
+
+/// What is known of a message that left.
+#[derive(Debug, Clone)]
+struct Note {
+    challenge: ChallengeKey,
+    /// Until it is known whether the message arrived: what to give back if it does not.
+    charged: Option<Charged>,
+    /// The address that asked for it, until somebody disowns it.
+    requester: Option<String>,
+}
+
+/// Of one challenge.
 #[derive(Debug, Default)]
 struct Message {
     share: Option<Share>,
-    newest: Option<DeliveryRecord>,
+    /// The call that sent the newest message, and where that message is.
+    newest: Option<([u8; 16], DeliveryRecord)>,
+    /// The newest message's name.
+    name: Option<MessageKey>,
+    /// The newest message's note, while nobody has told its name.
+    unnamed: Option<Note>,
     /// A receipt that came before the provider's answer was settled.
-    early: Option<Delivery>,
+    early: Option<Receipt>,
 }
 
 /// The challenges of the last lifetime.
@@ -53,12 +80,13 @@ struct Message {
 pub struct Challenges {
     pub(super) spent: Table<ChallengeKey, Spent>,
     messages: Table<ChallengeKey, Message>,
+    notes: Table<MessageKey, Note>,
 }
 
 impl Challenges {
     /// None yet.
     pub fn new(capacity: usize) -> Self {
-        Self { spent: Table::new(capacity), messages: Table::new(capacity) }
+        Self { spent: Table::new(capacity), messages: Table::new(capacity), notes: Table::new(capacity) }
     }
 
     /// What was spent; nothing for a challenge without a record.
@@ -86,12 +114,25 @@ impl Challenges {
         self.messages.put(key, message, end_us(expires_at_ms), now_us);
     }
 
-    /// The provider took the message, or its answer was lost.
-    pub fn left(&mut self, key: ChallengeKey, record: DeliveryRecord, expires_at_ms: u64, now_us: u64) {
+    /// The provider took the message, or its answer was lost. Returns what to give back, if the message has failed already.
+    pub fn left(&mut self, request: &RequestCall, record: DeliveryRecord, name: Option<MessageKey>, now_us: u64) -> Option<Charged> {
+        let (key, call) = (request.challenge, request.call.id);
         let mut message = self.messages.remove(&key, now_us).unwrap_or_default();
-        let early = message.early.take().filter(|early| rank(*early) > rank(record.delivery));
-        message.newest = Some(DeliveryRecord { delivery: early.unwrap_or(record.delivery), ..record });
-        self.messages.put(key, message, end_us(expires_at_ms), now_us);
+        let repeated = message.newest.is_some_and(|(known, _)| known == call);
+        let early = if repeated { None } else { message.early.take() };
+        if !repeated {
+            let charged = Some(Charged { phone: request.phone, call });
+            let note = Note { challenge: key, charged, requester: Some(request.origin.address.clone()) };
+            (message.newest, message.name, message.unnamed) = (Some((call, record)), name, None);
+            match name {
+                Some(name) => self.notes.put(name, note, now_us + NOTED_US, now_us),
+                // Only WhatsApp sends receipts.
+                None => message.unnamed = Some(note).filter(|_| record.channel == Channel::Whatsapp),
+            }
+        }
+        self.messages.put(key, message, end_us(request.expires_at_ms), now_us);
+        let own = early.filter(|early| name.is_none_or(|name| name == early.message))?;
+        self.receipt(&own, now_us).flatten()
     }
 
     /// The share was given back already.
@@ -110,19 +151,53 @@ impl Challenges {
 
     /// Where the newest message is.
     pub fn delivery(&self, key: ChallengeKey, now_us: u64) -> Option<DeliveryRecord> {
-        self.messages.get(&key, now_us)?.newest
+        self.messages.get(&key, now_us)?.newest.map(|(_, record)| record)
     }
 
-    /// Moves the delivery forwards; `false` for a challenge without a record.
-    pub fn receipt(&mut self, key: ChallengeKey, delivery: Delivery, now_us: u64) -> bool {
-        let Some(message) = self.messages.get_mut(&key, now_us) else { return false };
-        if message.early.is_none_or(|early| rank(delivery) > rank(early)) {
-            message.early = Some(delivery);
+    /// Takes in a receipt; `None`: of nothing that is known. Otherwise what to give back, if it tells for the first time that the message failed.
+    pub fn receipt(&mut self, receipt: &Receipt, now_us: u64) -> Option<Option<Charged>> {
+        let named = self.notes.get(&receipt.message, now_us).map(|note| note.challenge);
+        let message = self.messages.get_mut(&named.or(receipt.challenge)?, now_us);
+        if named.is_none() {
+            let message = message?;
+            let Some(note) = message.unnamed.take() else {
+                message.overtaken_by(receipt);
+                return Some(None);
+            };
+            message.name = Some(receipt.message);
+            message.advance(receipt);
+            self.notes.put(receipt.message, note, now_us + NOTED_US, now_us);
+        } else if let Some(message) = message {
+            message.advance(receipt);
         }
-        if let Some(newest) = message.newest.as_mut().filter(|newest| rank(delivery) > rank(newest.delivery)) {
-            newest.delivery = delivery;
+        let note = self.notes.get_mut(&receipt.message, now_us)?;
+        Some(match receipt.delivery {
+            Delivery::Failed => note.charged.take(),
+            Delivery::Delivered => note.charged.take().and(None),
+            _ => None,
+        })
+    }
+
+    /// The address that asked for the message; told once.
+    pub fn take_requester(&mut self, message: MessageKey, now_us: u64) -> Option<String> {
+        self.notes.get_mut(&message, now_us)?.requester.take()
+    }
+}
+
+impl Message {
+    /// Moves the newest message forwards, if the receipt is about it.
+    fn advance(&mut self, receipt: &Receipt) {
+        let own = self.name == Some(receipt.message);
+        if let Some((_, newest)) = self.newest.as_mut().filter(|(_, newest)| own && rank(receipt.delivery) > rank(newest.delivery)) {
+            (newest.delivery, newest.reason) = (receipt.delivery, receipt.reason);
         }
-        true
+    }
+
+    fn overtaken_by(&mut self, receipt: &Receipt) {
+        let ahead = |early: &Receipt| early.message != receipt.message || rank(receipt.delivery) > rank(early.delivery);
+        if self.early.as_ref().is_none_or(ahead) {
+            self.early = Some(receipt.clone());
+        }
     }
 }
 

@@ -5,8 +5,11 @@
 use otp_shared::signature::hex;
 use serde_json::{Value, json};
 
-use super::{judge::KNOWN_US, replay::Progress, state::State};
-use crate::{domain::judgement::Settlement, store::OperatorCopy};
+use super::{challenges::rank, judge::KNOWN_US, replay::Progress, state::State};
+use crate::{
+    domain::judgement::{Receipt, Settlement},
+    store::OperatorCopy,
+};
 
 /// How recently a number must have verified to be told to a Redis that is not empty: longer than a challenge lives.
 const RECENT_US: u64 = 15 * 60 * 1_000_000;
@@ -35,6 +38,8 @@ pub struct News {
     pub records: Vec<Value>,
     /// For `settle.lua`.
     pub settlements: Vec<Settlement>,
+    /// For `receipt.lua`, after the settlements.
+    pub receipts: Vec<Receipt>,
     /// What is told then.
     pub told: Told,
 }
@@ -42,7 +47,7 @@ pub struct News {
 impl News {
     /// Nothing is to be told.
     pub fn is_empty(&self) -> bool {
-        self.operator.is_none() && self.records.is_empty() && self.settlements.is_empty()
+        self.operator.is_none() && self.records.is_empty() && self.settlements.is_empty() && self.receipts.is_empty()
     }
 }
 
@@ -52,13 +57,19 @@ impl State {
         let records = self.spent_records(told, now_us).chain(self.limit_records(told, now_us)).chain(self.replay_records(told, now_us));
         let records = records.chain(self.lasting_records(told, all_known, now_us)).collect();
         let settlements = self.owed.changed_since(0, now_us).map(|(_, settlement, _)| settlement.clone()).collect();
+        let receipts = self.owed_receipts.changed_since(0, now_us).map(|(_, receipt, _)| receipt.clone()).collect();
         let operator = (told.operator != Some(self.records.merges())).then(|| self.records.copy());
-        News { operator, records, settlements, told: self.told() }
+        News { operator, records, settlements, receipts, told: self.told() }
     }
 
     /// Redis has heard of that settlement.
     pub fn paid(&mut self, settlement: &Settlement, now_us: u64) {
         self.owed.remove(&settlement.request.call.id, now_us);
+    }
+
+    /// Redis has heard of that receipt.
+    pub fn receipt_paid(&mut self, receipt: &Receipt, now_us: u64) {
+        self.owed_receipts.remove(&(receipt.message, rank(receipt.delivery)), now_us);
     }
 
     fn told(&self) -> Told {

@@ -5,15 +5,15 @@
 use otp_shared::limits::Limit;
 
 use super::{
-    challenges::Challenges,
+    challenges::{Challenges, Charged},
     holds::Holds,
     limits::Limits,
     replay::{JudgedRequest, REMEMBERED_US, Replay, VERIFY_ANSWER_US},
     table::{Full, Table},
 };
 use crate::domain::judgement::{
-    Call, ChallengeKey, DeliveryRecord, Hold, Interruption, PhoneKey, Quotas, RequestCall, RequestVerdict, SendOutcome, Settlement,
-    VerifyCall, VerifyVerdict,
+    Call, ChallengeKey, DeliveryRecord, Hold, Interruption, MessageKey, PhoneKey, Quotas, Receipt, RequestCall, RequestVerdict,
+    SendOutcome, Settlement, VerifyCall, VerifyVerdict,
 };
 
 /// How long a number that verified is known.
@@ -67,15 +67,16 @@ impl Judge {
         let first_time = judged.as_ref().is_none_or(|judged| judged.charge.is_some());
         let charge = judged.and_then(|judged| judged.charge.take());
         match &settlement.outcome {
-            SendOutcome::Left { channel, delivery } => {
-                let record = DeliveryRecord { channel: *channel, delivery: *delivery };
-                self.challenges.left(request.challenge, record, request.expires_at_ms, now_us);
+            SendOutcome::Left { channel, delivery, message, at_ms } => {
+                let record = DeliveryRecord { channel: *channel, delivery: *delivery, reason: None, sent_at_ms: *at_ms };
+                let failed = self.challenges.left(request, record, *message, now_us);
+                self.give_back(failed, now_us);
             }
-            SendOutcome::Undeliverable if first_time => self.limits.give_back_phone(request, now_us),
+            SendOutcome::Undeliverable if first_time => self.limits.give_back_phone(request.phone, request.call.id, now_us),
             SendOutcome::Undeliverable => {}
             SendOutcome::Failed => {
                 if first_time {
-                    self.limits.give_back_phone(request, now_us);
+                    self.limits.give_back_phone(request.phone, request.call.id, now_us);
                 }
                 if let Some(charge) = charge {
                     self.limits.give_back_rest(request, &charge, now_us);
@@ -86,6 +87,26 @@ impl Judge {
         match &settlement.answer {
             Some(answer) => self.replay.answered(&request.call, answer, request.expires_at_ms * 1000, now_us),
             None => self.replay.abandoned(&request.call, now_us),
+        }
+    }
+
+    /// Takes in a receipt; `false`: of nothing that is known.
+    pub fn receipt(&mut self, receipt: &Receipt, now_us: u64) -> bool {
+        let Some(failed) = self.challenges.receipt(receipt, now_us) else { return false };
+        self.give_back(failed, now_us);
+        true
+    }
+
+    /// Charges the address that asked for the message.
+    pub fn disown(&mut self, message: MessageKey, sends: u32, now_us: u64) -> bool {
+        let Some(address) = self.challenges.take_requester(message, now_us) else { return false };
+        self.limits.charge_more(&address, sends, now_us);
+        true
+    }
+
+    fn give_back(&mut self, failed: Option<Charged>, now_us: u64) {
+        if let Some(Charged { phone, call }) = failed {
+            self.limits.give_back_phone(phone, call, now_us);
         }
     }
 

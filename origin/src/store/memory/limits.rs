@@ -97,11 +97,20 @@ impl Limits {
         Charge { at_us: now_us, cells, recipient_before, unknown_before }
     }
 
-    /// Takes the call out of the number's log, which names it.
-    pub fn give_back_phone(&mut self, call: &RequestCall, now_us: u64) {
-        if let Some(log) = self.sends.get_mut(&call.phone, now_us) {
-            log.remove(&call.call.id);
+    /// Takes a call out of the number's log, which names it.
+    pub fn give_back_phone(&mut self, phone: PhoneKey, call: [u8; 16], now_us: u64) {
+        if let Some(log) = self.sends.get_mut(&phone, now_us) {
+            log.remove(&call);
         }
+    }
+
+    /// Charges an address so many sends more than it asked for, up to its whole quota.
+    pub fn charge_more(&mut self, address: &str, sends: u32, now_us: u64) {
+        let quota = self.quotas.of(Limit::RequestIp);
+        let cell = (Limit::RequestIp, address.to_owned());
+        let arrival = self.cells.get(&cell, now_us).copied().unwrap_or(now_us).max(now_us);
+        let charged = (arrival + quota.emission_us() * u64::from(sends)).min(now_us + window_us(quota)).max(arrival);
+        self.cells.put(cell, charged, charged, now_us);
     }
 
     /// Undoes what was charged to all but the number.

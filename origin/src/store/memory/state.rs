@@ -2,10 +2,10 @@
 //!
 //! **Invariant:** no step reads a clock: the time comes with the call.
 
-use otp_shared::{limits::Limit, wire::Delivery};
+use otp_shared::limits::Limit;
 
 use super::{
-    challenges::Spent,
+    challenges::{NOTED_US, Spent, rank},
     judge::{Judge, KNOWN_US, until_ms},
     records::Records,
     replay::{JudgedRequest, REMEMBERED_US, VERIFY_ANSWER_US},
@@ -13,7 +13,10 @@ use super::{
 };
 use crate::{
     domain::{
-        judgement::{ChallengeKey, DeliveryRecord, Hold, Quotas, RequestCall, RequestVerdict, Settlement, VerifyCall, VerifyVerdict},
+        judgement::{
+            ChallengeKey, DeliveryRecord, Hold, MessageKey, Quotas, Receipt, RequestCall, RequestVerdict, Settlement, VerifyCall,
+            VerifyVerdict,
+        },
         operator::Change,
     },
     store::{Lease, OperatorCopy, StoreError},
@@ -28,6 +31,8 @@ pub struct State {
     pub(super) seen: Table<String, ()>,
     /// Settlements that Redis has not heard of, by call id.
     pub(super) owed: Table<[u8; 16], Settlement>,
+    /// Receipts that Redis has not heard of, by message and rank.
+    pub(super) owed_receipts: Table<(MessageKey, u8), Receipt>,
 }
 
 impl State {
@@ -38,6 +43,7 @@ impl State {
             revoked: Table::new(capacity),
             seen: Table::new(capacity),
             owed: Table::new(capacity),
+            owed_receipts: Table::new(capacity),
         }
     }
 
@@ -68,8 +74,19 @@ impl State {
     }
 
     /// [`crate::store::Store::receipt`]
-    pub fn receipt(&mut self, challenge: ChallengeKey, delivery: Delivery, now_us: u64) -> bool {
-        self.judge.challenges.receipt(challenge, delivery, now_us)
+    pub fn receipt(&mut self, receipt: &Receipt, now_us: u64) -> bool {
+        self.judge.receipt(receipt, now_us)
+    }
+
+    /// The same, to be told to Redis when it is back: also what memory knows nothing of, for Redis may.
+    pub fn receipt_and_owe(&mut self, receipt: &Receipt, now_us: u64) -> bool {
+        self.owed_receipts.put((receipt.message, rank(receipt.delivery)), receipt.clone(), now_us + NOTED_US, now_us);
+        self.judge.receipt(receipt, now_us)
+    }
+
+    /// [`crate::store::Store::disown`]
+    pub fn disown(&mut self, message: MessageKey, sends: u32, now_us: u64) -> bool {
+        self.judge.disown(message, sends, now_us)
     }
 
     /// [`crate::store::Store::first_time`]

@@ -7,7 +7,10 @@ use tokio::sync::watch;
 
 use super::{Answer, Generation, RedisStore, new_epoch, wire};
 use crate::{
-    domain::{judgement::Settlement, operator::Change},
+    domain::{
+        judgement::{Receipt, Settlement},
+        operator::Change,
+    },
     store::{OperatorCopy, StoreError},
 };
 
@@ -68,6 +71,12 @@ impl RedisStore {
     pub async fn settle_over(&self, generation: Generation, settlement: &Settlement) -> Result<(), StoreError> {
         let line = self.link.line_of(generation)?;
         self.run_on(line, &self.scripts.settle, wire::settle(settlement)).await?.done()
+    }
+
+    /// Tells a receipt over that connection; one of nothing that is known is told all the same.
+    pub async fn receipt_over(&self, generation: Generation, receipt: &Receipt) -> Result<(), StoreError> {
+        let line = self.link.line_of(generation)?;
+        self.run_on(line, &self.scripts.receipt, wire::receipt(receipt)).await.map(drop)
     }
 }
 

@@ -90,3 +90,46 @@ local function note_answer(answer, at)
   expire(key, at)
 end
 
+
+-- A message that left: its challenge, what it charged to its number (until its end is known) and who asked for it (until it is disowned).
+local function note_of(message)
+  local text = redis.call('GET', otp('message', message))
+  return text and cjson.decode(text)
+end
+
+local function keep_note(message, note) redis.call('SET', otp('message', message), cjson.encode(note), 'KEEPTTL') end
+
+local function new_note(message, note) put(otp('message', message), cjson.encode(note), now + DAY) end
+
+-- Takes in a receipt; false: of nothing that is known. It moves the newest message only if it is about that one.
+local function hear(receipt)
+  local note = note_of(receipt.message)
+  local name = note and note.challenge or receipt.challenge
+  local challenge = name and otp('challenge', name)
+  local known = challenge and hash(challenge) or {}
+  if not note then
+    if not next(known) then return false end
+    if not known.unnamed then
+      -- It overtook the settlement of its own send.
+      if known.early_message ~= receipt.message or ranks[receipt.delivery] > ranks[known.early] then
+        redis.call('HSET', challenge, 'early', receipt.delivery, 'early_message', receipt.message, 'early_reason', receipt.reason or '')
+      end
+      return true
+    end
+    note = cjson.decode(known.unnamed)
+    known.message = receipt.message
+    redis.call('HDEL', challenge, 'unnamed')
+    redis.call('HSET', challenge, 'message', receipt.message)
+    new_note(receipt.message, note)
+  end
+  if known.message == receipt.message and ranks[receipt.delivery] > ranks[known.delivery] then
+    redis.call('HSET', challenge, 'delivery', receipt.delivery)
+    if receipt.reason then redis.call('HSET', challenge, 'reason', receipt.reason) else redis.call('HDEL', challenge, 'reason') end
+  end
+  if note.call and (receipt.delivery == 'failed' or receipt.delivery == 'delivered') then
+    if receipt.delivery == 'failed' then redis.call('ZREM', otp('sends', note.phone), note.call) end
+    note.call, note.phone = nil, nil
+    keep_note(receipt.message, note)
+  end
+  return true
+end

@@ -146,7 +146,7 @@ if not known then count_recipient(unknown_recipients) end
 
 -- The challenge remembers who asked: a right guess gives the share back to them. The first one that was charged has it.
 local challenge = otp('challenge', call.challenge)
-redis.call('HDEL', challenge, 'early')
+redis.call('HDEL', challenge, 'early', 'early_message', 'early_reason')
 if redis.call('HSETNX', challenge, 'by', call.id) == 1 then
   for _, cell in ipairs(cells) do
     if cell.limit == 'request.ip' then redis.call('HSET', challenge, 'address', call.address, 'address_us', whole(cell.quota.emission)) end

@@ -21,6 +21,8 @@ pub struct Scripts {
     pub charge: Script,
     /// [`super::Store::receipt`]
     pub receipt: Script,
+    /// [`super::Store::disown`]
+    pub disown: Script,
     /// [`super::Store::merge_operator`]
     pub operator: Script,
     /// [`super::Store::lease`]
@@ -42,6 +44,7 @@ impl Scripts {
             verify: script(include_str!("verify.lua")),
             charge: script(include_str!("charge.lua")),
             receipt: script(include_str!("receipt.lua")),
+            disown: script(include_str!("disown.lua")),
             operator: script(include_str!("operator.lua")),
             lease: script(include_str!("lease.lua")),
             fill: script(include_str!("fill.lua")),
@@ -50,8 +53,9 @@ impl Scripts {
     }
 
     /// All of them.
-    pub fn all(&self) -> [&Script; 9] {
-        [&self.request, &self.settle, &self.verify, &self.charge, &self.receipt, &self.operator, &self.lease, &self.fill, &self.holds]
+    pub fn all(&self) -> [&Script; 10] {
+        let Self { request, settle, verify, charge, receipt, disown, operator, lease, fill, holds } = self;
+        [request, settle, verify, charge, receipt, disown, operator, lease, fill, holds]
     }
 }
 

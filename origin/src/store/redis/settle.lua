@@ -26,13 +26,28 @@ local function give_back_rest()
   end
 end
 
-if call.outcome == 'left' then
-  local early = redis.call('HGET', challenge, 'early')
-  redis.call('HDEL', challenge, 'early')
-  local delivery = call.delivery
-  if early and ranks[early] > ranks[delivery] then delivery = early end
-  redis.call('HSET', challenge, 'channel', call.channel, 'delivery', delivery)
+-- The message left; whatever a receipt told before that is taken in now.
+local function leave()
+  local known = hash(challenge)
+  if known.sent == call.id then return end
+  local note = { challenge = call.challenge, call = call.id, phone = call.phone, requester = call.address }
+  redis.call('HDEL', challenge, 'early', 'early_message', 'early_reason', 'message', 'unnamed', 'reason')
+  redis.call('HSET', challenge, 'sent', call.id, 'channel', call.channel, 'delivery', call.delivery, 'sent_at_ms', whole(call.at_ms))
+  if call.message then
+    redis.call('HSET', challenge, 'message', call.message)
+    new_note(call.message, note)
+  elseif call.channel == 'whatsapp' then
+    -- Only WhatsApp sends receipts.
+    redis.call('HSET', challenge, 'unnamed', cjson.encode(note))
+  end
   expire(challenge, call.expires_at_ms * 1000 + LINGER)
+  if not known.early or (call.message and call.message ~= known.early_message) then return end
+  local reason = known.early_reason ~= '' and known.early_reason or nil
+  hear({ challenge = call.challenge, message = known.early_message, delivery = known.early, reason = reason })
+end
+
+if call.outcome == 'left' then
+  leave()
 else
   if not settled then give_back_phone() end
   if not settled and call.outcome == 'failed' then give_back_rest() end

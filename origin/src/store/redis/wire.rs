@@ -2,18 +2,15 @@
 //!
 //! **Invariant:** no number above 2^53 travels: Lua's numbers are doubles.
 
-use otp_shared::{
-    limits::Limit,
-    signature::hex,
-    wire::{Channel, Delivery},
-};
+use otp_shared::{limits::Limit, signature::hex};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
     domain::{
         judgement::{
-            Call, DeliveryRecord, Hold, Interruption, RequestCall, RequestVerdict, SendOutcome, Settlement, VerifyCall, VerifyVerdict,
+            Call, DeliveryRecord, Hold, Interruption, Receipt, RequestCall, RequestVerdict, SendOutcome, Settlement, VerifyCall,
+            VerifyVerdict,
         },
         operator::{Change, TOMBSTONE_MS},
     },
@@ -198,16 +195,32 @@ pub fn request(request: &RequestCall) -> Value {
 pub fn settle(settlement: &Settlement) -> Value {
     let mut value = request(&settlement.request);
     match &settlement.outcome {
-        SendOutcome::Left { channel, delivery } => {
+        SendOutcome::Left { channel, delivery, message, at_ms } => {
             value["outcome"] = "left".into();
             value["channel"] = json!(channel);
             value["delivery"] = json!(delivery);
+            value["at_ms"] = json!(at_ms);
+            if let Some(message) = message {
+                value["message"] = hex(&message.0).into();
+            }
         }
         SendOutcome::Undeliverable => value["outcome"] = "undeliverable".into(),
         SendOutcome::Failed => value["outcome"] = "failed".into(),
     }
     if let Some(answer) = &settlement.answer {
         value["answer"] = answer.as_str().into();
+    }
+    value
+}
+
+/// For `receipt.lua`.
+pub fn receipt(receipt: &Receipt) -> Value {
+    let mut value = json!({ "message": hex(&receipt.message.0), "delivery": receipt.delivery });
+    if let Some(challenge) = receipt.challenge {
+        value["challenge"] = hex(&challenge.0).into();
+    }
+    if let Some(reason) = receipt.reason {
+        value["reason"] = json!(reason);
     }
     value
 }
@@ -246,11 +259,20 @@ pub fn operator(changes: &[Change], fill: Option<&str>) -> Result<Value, StoreEr
     Ok(value)
 }
 
-/// The record of `HMGET … channel delivery`.
-pub fn delivery(fields: (Option<String>, Option<String>)) -> Result<Option<DeliveryRecord>, StoreError> {
-    let (Some(channel), Some(delivery)) = fields else { return Ok(None) };
-    let corrupt = |error: serde_json::Error| StoreError::Corrupt(error.to_string());
-    let channel: Channel = serde_json::from_value(channel.into()).map_err(corrupt)?;
-    let delivery: Delivery = serde_json::from_value(delivery.into()).map_err(corrupt)?;
-    Ok(Some(DeliveryRecord { channel, delivery }))
+/// What [`delivery`] reads.
+pub const DELIVERY_FIELDS: [&str; 4] = ["channel", "delivery", "reason", "sent_at_ms"];
+
+/// The record of `HMGET` of [`DELIVERY_FIELDS`].
+pub fn delivery(fields: [Option<String>; 4]) -> Result<Option<DeliveryRecord>, StoreError> {
+    let [Some(channel), Some(delivery), reason, Some(sent_at_ms)] = fields else { return Ok(None) };
+    Ok(Some(DeliveryRecord {
+        channel: word(channel)?,
+        delivery: word(delivery)?,
+        reason: reason.map(word).transpose()?,
+        sent_at_ms: sent_at_ms.parse().map_err(|_| StoreError::Corrupt("a time that is no number".into()))?,
+    }))
+}
+
+fn word<T: serde::de::DeserializeOwned>(text: String) -> Result<T, StoreError> {
+    serde_json::from_value(text.into()).map_err(|error| StoreError::Corrupt(error.to_string()))
 }

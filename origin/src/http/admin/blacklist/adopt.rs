@@ -5,7 +5,10 @@ use axum::{extract::State, response::Response};
 use otp_shared::problem::{Code, Problem};
 use serde::{Deserialize, Serialize};
 
-use super::{parse, super::{Json, checked_note}};
+use super::{
+    super::{Json, checked_note},
+    parse,
+};
 use crate::{
     app::{
         App,
@@ -46,7 +49,10 @@ pub async fn post(State(http): Shared, operator: Operator, Json(asked): Json<Ask
 
 /// Adopts the entry about `one`, or all that are not an operator's yet.
 pub async fn adopt(app: &App, one: Option<&About>, who: &str, note: String) -> Result<(Vec<Change>, Vec<Stored>), Answer> {
-    let hand = app.hand(0).await.map_err(|error| Problem::new(Code::OriginUnavailable, format!("What was written by hand is not known: {error}.")))?;
+    let hand = app
+        .hand(0)
+        .await
+        .map_err(|error| Problem::new(Code::OriginUnavailable, format!("What was written by hand is not known: {error}.")))?;
     let note = if note.is_empty() { "adopted: written to KV by hand".to_owned() } else { note };
     let now_ms = app.clock.now_ms();
     let wanted: Vec<_> = hand.entries.iter().filter_map(|entry| wanted(entry, who, &note, now_ms)).collect();

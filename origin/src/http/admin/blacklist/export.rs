@@ -65,6 +65,7 @@ fn csv(rows: &[Row]) -> Vec<u8> {
 }
 
 fn file(csv: Vec<u8>) -> Response {
-    let headers = [(header::CONTENT_TYPE, "text/csv; charset=utf-8"), (header::CONTENT_DISPOSITION, "attachment; filename=\"blacklist.csv\"")];
+    let headers =
+        [(header::CONTENT_TYPE, "text/csv; charset=utf-8"), (header::CONTENT_DISPOSITION, "attachment; filename=\"blacklist.csv\"")];
     (headers, csv).into_response()
 }

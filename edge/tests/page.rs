@@ -1,19 +1,26 @@
+//! The fan's page in `edge/page/`, as the platform serves it: what it weighs, what it may do, and that it has words for everything.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use otp_shared::{country::Country, phone::Phone, problem::Code, wire::Delivery};
 use serde_json::Value;
 
-use super::*;
-
+const INDEX: &str = include_str!("../page/index.html");
+const STYLE: &str = include_str!("../page/app.css");
+const ICON: &str = include_str!("../page/icon.svg");
+const HEADERS: &str = include_str!("../page/_headers");
+const WORDS: &str = include_str!("../page/words.js");
+/// In the order in which they need one another.
+const SCRIPTS: [(&str, &str); 7] = [
+    ("words", WORDS),
+    ("countries", include_str!("../page/countries.js")),
+    ("talk", include_str!("../page/talk.js")),
+    ("phone", include_str!("../page/phone.js")),
+    ("choice", include_str!("../page/choice.js")),
+    ("net", include_str!("../page/net.js")),
+    ("app", include_str!("../page/app.js")),
+];
 const LANGUAGES: [&str; 4] = ["en", "fr", "rw", "sw"];
-
-fn get(path: &str, query: &str, known: Option<&str>) -> Reply {
-    answer(&Asked { method: "GET", path, query, known }).unwrap().unwrap()
-}
-
-fn header<'a>(reply: &'a Reply, name: &str) -> &'a str {
-    reply.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str()).unwrap_or_default()
-}
 
 /// The texts between the quotation marks of `attribute="…"` in the document.
 fn attributes(attribute: &str) -> BTreeSet<&'static str> {
@@ -21,7 +28,7 @@ fn attributes(attribute: &str) -> BTreeSet<&'static str> {
 }
 
 fn words() -> BTreeMap<String, BTreeMap<String, String>> {
-    let text = include_str!("../../page/words.js");
+    let text = WORDS;
     let (_, object) = text.split_once("var WORDS = ").unwrap();
     let json: BTreeMap<String, Value> = serde_json::from_str(object.trim_end().trim_end_matches(';')).unwrap();
     json.into_iter().map(|(language, words)| (language, flat("", &words))).collect()
@@ -44,38 +51,31 @@ fn placeholders(text: &str) -> BTreeSet<&str> {
     text.split('{').skip(1).map(|rest| rest.split('}').next().unwrap()).collect()
 }
 
+fn script() -> String {
+    SCRIPTS.map(|(_, text)| text).concat()
+}
+
 #[test]
 fn the_whole_page_stays_under_60_kilobytes() {
-    let bytes: usize = ["/", "/app.js", "/app.css", "/icon.svg"].iter().map(|path| get(path, "", None).body.len()).sum();
+    let bytes = [INDEX, STYLE, ICON, &script()].map(str::len).iter().sum::<usize>();
     assert!(bytes < 60_000, "{bytes} bytes: a fan pays for each of them");
 }
 
 #[test]
-fn what_is_not_the_page_is_not_answered() {
-    for path in ["", "/index.html", "/app.js/", "/otp/request", "/page/app.js", "//"] {
-        assert!(answer(&Asked { method: "GET", path, query: "", known: None }).is_none(), "{path}");
+fn everything_is_served_with_strict_headers() {
+    assert!(HEADERS.contains("\n/*\n"), "for every file");
+    let policy = HEADERS.lines().find_map(|line| line.trim().strip_prefix("Content-Security-Policy: ")).unwrap();
+    assert!(policy.starts_with("default-src 'none'; ") && policy.contains("frame-ancestors 'none'"), "{policy}");
+    for word in ["unsafe", "*", "http:", "https:", "data:"] {
+        assert!(!policy.contains(word), "{policy}");
     }
+    assert!(HEADERS.contains("X-Content-Type-Options: nosniff"));
 }
 
 #[test]
-fn the_page_is_only_read() {
-    let refusal = answer(&Asked { method: "POST", path: "/", query: "", known: None }).unwrap().unwrap_err();
-    assert_eq!((refusal.problem.code, refusal.allow), (Code::MethodNotAllowed, Some("GET, HEAD")));
-    assert!(answer(&Asked { method: "HEAD", path: "/", query: "", known: None }).unwrap().is_ok());
-}
-
-#[test]
-fn every_part_is_served_with_the_strict_headers() {
-    for path in ["/", "/app.js", "/app.css", "/icon.svg", "/favicon.ico"] {
-        let reply = get(path, "", None);
-        assert_eq!(header(&reply, "x-content-type-options"), "nosniff", "{path}");
-        assert_eq!(header(&reply, "referrer-policy"), "same-origin", "{path}");
-        let policy = header(&reply, "content-security-policy");
-        assert!(policy.starts_with("default-src 'none'; ") && policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
-        for word in ["unsafe", "*", "http:", "https:", "data:"] {
-            assert!(!policy.contains(word), "{path}: {policy}");
-        }
-    }
+fn the_document_asks_for_every_script_in_order() {
+    let asked: Vec<_> = INDEX.split("<script src=\"/").skip(1).filter_map(|rest| rest.split(".js\" defer>").next()).collect();
+    assert_eq!(asked, SCRIPTS.map(|(name, _)| name));
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn nothing_is_inline_and_nothing_comes_from_elsewhere() {
     for inline in ["<style", " style=", " onclick=", " onload=", "<script>", "javascript:"] {
         assert!(!INDEX.contains(inline), "{inline}");
     }
-    for text in [INDEX, SCRIPT, STYLE] {
+    for text in [INDEX, &script(), STYLE] {
         for elsewhere in ["http://", "https://", "\"//", "url(", "@import"] {
             assert!(!text.contains(elsewhere), "{elsewhere}");
         }
@@ -93,54 +93,20 @@ fn nothing_is_inline_and_nothing_comes_from_elsewhere() {
 #[test]
 fn the_script_writes_text_and_never_markup() {
     for way in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "setAttribute(\"on"] {
-        assert!(!SCRIPT.contains(way), "{way}");
+        assert!(!script().contains(way), "{way}");
     }
 }
 
 #[test]
 fn the_script_is_of_2015() {
-    let code: Vec<&str> = SCRIPT.lines().map(str::trim).filter(|line| !line.starts_with("//")).collect();
+    let script = script();
+    let code: Vec<&str> = script.lines().map(str::trim).filter(|line| !line.starts_with("//")).collect();
     for newer in
         ["=>", "`", "?.", "??", "async ", "await ", "let ", "const ", "class ", "fetch(", "Promise", "...", ".includes(", "padStart"]
     {
         let found = code.iter().find(|line| line.contains(newer) && !line.starts_with('"'));
         assert_eq!(found, None, "an old browser stops at {newer:?}");
     }
-}
-
-#[test]
-fn the_document_asks_for_its_parts_by_their_versions() {
-    let document = get("/", "", None).body;
-    for (path, version) in [("/app.js", SCRIPT_VERSION), ("/app.css", STYLE_VERSION)] {
-        assert!(document.contains(&format!("\"{path}?{}\"", query(version))), "{path}");
-        assert_eq!(header(&get(path, &query(version), None), "cache-control"), FOREVER);
-    }
-}
-
-#[test]
-fn what_is_asked_for_by_another_version_is_not_kept() {
-    assert_eq!(header(&get("/app.js", "v=0000000000000000", None), "cache-control"), REVALIDATE);
-    assert_eq!(header(&get("/", "", None), "cache-control"), REVALIDATE);
-}
-
-#[test]
-fn who_has_the_page_is_not_sent_it_again() {
-    let tag = header(&get("/", "", None), "etag").to_owned();
-    for known in [tag.clone(), tag.replace("W/", ""), format!("\"other\", {tag}"), "*".to_owned()] {
-        let again = get("/", "", Some(&known));
-        assert_eq!((again.status, again.body.as_str(), header(&again, "etag")), (304, "", tag.as_str()), "{known}");
-    }
-    assert_eq!(get("/", "", Some("W/\"0123456789abcdef\"")).status, 200);
-}
-
-#[test]
-fn a_version_tells_texts_apart() {
-    // FNV-1a's own test vectors.
-    assert_eq!(
-        (version(&[""]), version(&["a"]), version(&["foobar"])),
-        (0xcbf2_9ce4_8422_2325, 0xaf63_dc4c_8601_ec8c, 0x8594_4171_f739_67e8)
-    );
-    assert_eq!(version(&["foo", "bar"]), version(&["foobar"]));
 }
 
 #[test]
@@ -195,7 +161,7 @@ fn the_document_and_the_script_fit() {
         assert!(words["en"].contains_key(word), "{word}");
     }
     for call in ["at(\"", "set(\"", "button(\""] {
-        for id in SCRIPT.split(call).skip(1).filter_map(|rest| rest.split('"').next()) {
+        for id in script().split(call).skip(1).filter_map(|rest| rest.split('"').next()) {
             assert!(ids.contains(id), "{call}{id}");
         }
     }
@@ -207,14 +173,14 @@ fn the_document_and_the_script_fit() {
 #[test]
 fn every_word_that_the_script_says_is_there() {
     let words = words();
-    for name in SCRIPT.split("word(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+    for name in script().split("word(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
         assert!(words["en"].contains_key(name), "{name}");
     }
 }
 
 /// `("RW", "250", "Rwanda")`
 fn countries() -> Vec<(&'static str, &'static str, &'static str)> {
-    let lines = include_str!("../../page/countries.js").lines().filter(|line| line.starts_with("  \""));
+    let lines = include_str!("../page/countries.js").lines().filter(|line| line.starts_with("  \""));
     let rows = lines.flat_map(|line| line.trim_matches([' ', '"', '+']).split('|')).filter(|row| !row.is_empty());
     rows.map(|row| {
         let (codes, name) = row.split_once(' ').unwrap();
