@@ -51,7 +51,7 @@ pub struct Config {
     pub challenge_ttl: Duration,
     /// `OTP_LIMIT_…`; unset: each limit's default.
     pub quotas: Quotas,
-    /// `OTP_REPLICAS`, how many replicas count apart while Redis is away; unset: 1.
+    /// `OTP_REPLICAS`, how many replicas share what each counts by itself: messages a second, texts, and every limit while Redis is away; unset: 1.
     pub replicas: u32,
     /// `OTP_REPLICA`, this replica's name; unset: `HOSTNAME`, or else a random one.
     pub replica: String,
@@ -91,11 +91,11 @@ fn read(r: &mut Reader) -> Option<Config> {
     let admin_tokens = read_admin_tokens(r);
     let session_ttl = r.seconds("SESSION_TTL_S", 60..=366 * 86_400, 30 * 86_400);
     let challenge_ttl = r.seconds("OTP_TTL_S", 30..=900, 300);
-    let whatsapp = read_whatsapp(r, challenge_ttl);
-    let sms = sms::read(r);
+    let replicas = r.parse_or("OTP_REPLICAS", "a number from 1", 1u32).max(1);
+    let whatsapp = read_whatsapp(r, challenge_ttl, replicas);
+    let sms = sms::read(r, replicas);
     let countries = r.required("OTP_COUNTRIES", "country codes such as RW,KE, or all", Countries::parse);
     let quotas = read_quotas(r);
-    let replicas = r.parse_or("OTP_REPLICAS", "a number from 1", 1u32).max(1);
     let replica = read_replica(r);
     let hold_threshold = r.parse_or("OTP_HOLD_THRESHOLD", "a number from 1", 5u32).max(1);
     let publish_interval = Duration::from_millis(r.parse_or("SNAPSHOT_INTERVAL_MS", "milliseconds", 10_000u64).max(10));
@@ -138,7 +138,7 @@ fn read_admin_tokens(r: &mut Reader) -> AdminTokens {
     many.or(one).unwrap_or_default()
 }
 
-fn read_whatsapp(r: &mut Reader, challenge_ttl: Duration) -> Option<WhatsAppConfig> {
+fn read_whatsapp(r: &mut Reader, challenge_ttl: Duration, replicas: u32) -> Option<WhatsAppConfig> {
     let base_url = r.text_or("WHATSAPP_BASE_URL", "https://graph.facebook.com");
     let api_version = r.text_or("WHATSAPP_API_VERSION", "v26.0");
     let phone_number_id = r.required("WHATSAPP_PHONE_NUMBER_ID", "the number's id at Meta", non_empty);
@@ -167,7 +167,7 @@ fn read_whatsapp(r: &mut Reader, challenge_ttl: Duration) -> Option<WhatsAppConf
         languages: languages.split(',').map(|language| language.trim().to_owned()).filter(|language| !language.is_empty()).collect(),
         approved,
         rate_limit_doc,
-        sends_per_s,
+        sends_per_s: share(sends_per_s, replicas),
         code_life_s: challenge_ttl.as_secs(),
     })
 }
@@ -190,6 +190,11 @@ fn read_replica(r: &mut Reader) -> String {
     let named = r.optional("OTP_REPLICA", "1 to 63 of A-Z, a-z, 0-9, -, _ and .", is_name);
     let host = r.optional("HOSTNAME", "any text", |text| Some(is_name(text))).flatten();
     named.or(host).unwrap_or_else(|| format!("replica-{}", otp_shared::signature::hex(&crate::clock::random::<4>())))
+}
+
+/// One replica's part of what all have together: none of nothing, and at least one of something.
+fn share(of_all: u32, replicas: u32) -> u32 {
+    if of_all == 0 { 0 } else { (of_all / replicas).max(1) }
 }
 
 fn non_empty(text: &str) -> Option<String> {
@@ -287,6 +292,21 @@ mod tests {
             let message = with(name, value).err().expect(name).to_string();
             assert!(message.contains(name) && !message.contains("hunter2"), "{message}");
         }
+    }
+
+    #[test]
+    fn each_replica_sends_its_share() {
+        let mut variables = complete();
+        for (name, value) in
+            [("OTP_REPLICAS", "3"), ("SMS_PROVIDER", "twilio"), ("SMS_ACCOUNT", "a"), ("SMS_KEY", "k"), ("SMS_SENDER", "s"), ("SMS_HOUR", "2")]
+        {
+            variables.insert(name.to_owned(), value.to_owned());
+        }
+        let config = Config::from_variables(variables).unwrap();
+        assert_eq!(config.whatsapp.sends_per_s, 26, "a third of 80");
+        let mut budget = config.sms.unwrap().budget;
+        assert!(budget.take(1_790_000_000_000).is_ok() && budget.take(1_790_000_000_000).is_err(), "at least one of two");
+        assert_eq!((share(0, 3), share(1_000_000, 1)), (0, 1_000_000));
     }
 
     #[test]

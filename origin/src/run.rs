@@ -58,6 +58,9 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     if let Err(error) = app.sync_operators().await {
         tracing::warn!(target: "otp::start", %error, "the operator state is not synchronised yet");
     }
+    for mismatch in app.consent_mismatches() {
+        tracing::warn!(target: "otp::start", mismatch, "consent and template differ in their languages");
+    }
     // libphonenumber compiles a country's patterns when it first meets it: not while a fan waits.
     _ = app.served_phone("+250788123456");
     let publisher = tokio::spawn(publish::run(Arc::clone(&app)));

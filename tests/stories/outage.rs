@@ -32,7 +32,7 @@ async fn redis_is(stack: &Stack, state: &str) {
 }
 
 /// Everybody signed in, but for those whose request was under way at the instant; their number is told.
-fn assert_nobody_lost(journeys: &Journeys, cut: Instant) {
+pub fn assert_nobody_lost(journeys: &Journeys, cut: Instant) {
     println!("{journeys}");
     let was_under_way = |(began, ended): (Instant, Instant)| began <= cut && ended >= cut;
     let in_flight = |journey: &&Journey| was_under_way(journey.request) || journey.verify.is_some_and(was_under_way);

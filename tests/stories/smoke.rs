@@ -1,6 +1,6 @@
 //! `cargo xtask smoke` against the real stack: it passes when all is well, says what is not, and leaves nothing behind.
 
-use otp_tests::harness::{ADMIN_TOKEN, Plan, Stack, Store};
+use otp_tests::harness::{ADMIN_TOKEN, Plan, Stack, Store, until};
 use otp_tests::smoke::{Report, Target};
 
 async fn stack() -> Stack {
@@ -54,6 +54,12 @@ async fn what_is_not_well_is_told() {
     let mut stack = stack().await;
     let target = target(&mut stack);
     stack.redis_mut().kill();
+    // The origin learns it when it next asks Redis something.
+    until("the origin has noticed", async || {
+        let status = stack.unsigned_fan().get("/otp/status").await.expect(200).json();
+        (status["redis"] == "memory fallback").then_some(())
+    })
+    .await;
     let (lines, failed) = run(&target).await;
     assert!(failed.iter().any(|what| what.contains("redis connected")), "{lines:#?}");
     assert!(failed.iter().any(|what| what.contains("PING")), "{lines:#?}");

@@ -239,6 +239,11 @@ impl App {
         })
     }
 
+    /// [`App::sync_operators`], if the store's version is not the one known here.
+    pub async fn keep_operators_in_sync(&self) -> Result<(), StoreError> {
+        if self.store.operator_version().await? == self.operators.version() { Ok(()) } else { self.sync_operators().await }
+    }
+
     /// Takes over what the store knows, and gives it what it lacks. An empty store is filled from here before it is believed.
     pub async fn sync_operators(&self) -> Result<(), StoreError> {
         let copy = self.store.operator().await?;

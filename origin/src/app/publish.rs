@@ -40,8 +40,8 @@ pub async fn run(app: Arc<App>) {
 impl App {
     /// One turn: nothing when another replica publishes, or when nothing changed.
     async fn publish_once(&self, published: &mut Published) -> Result<(), StoreError> {
+        self.keep_operators_in_sync().await?;
         let Some(edge) = &self.edge else { return Ok(()) };
-        self.sync_operators().await?;
         let ttl_ms = super::request::duration_ms(self.settings.publish_interval) + LEASE_MARGIN_MS;
         let Some(lease) = self.store.lease(&self.settings.replica, ttl_ms).await? else {
             *published = None;

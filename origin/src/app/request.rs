@@ -17,7 +17,8 @@ use tokio::time::Instant;
 use super::{
     App,
     caller::Caller,
-    channel::{Message, Refusal, Sent},
+    channel::{Channel, Message, Refusal, Sent},
+    delivery::state_at,
     refusal::Refused,
 };
 use crate::{
@@ -40,6 +41,8 @@ struct Parsed {
     challenge: Challenge,
     id: String,
     resend: bool,
+    /// The consent version that the fan was shown, if the app told.
+    consent: Option<String>,
 }
 
 /// What the store keeps for a repeat of the same idempotency key: enough to give the first answer again, and no secret.
@@ -90,7 +93,7 @@ impl App {
             Some(id) => self.live_challenge(id, phone)?,
         };
         let id = body.challenge_id.clone().unwrap_or_else(|| self.challenges.id(&challenge, phone));
-        Ok(Parsed { phone, country, locale, challenge, id, resend: body.challenge_id.is_some() })
+        Ok(Parsed { phone, country, locale, challenge, id, resend: body.challenge_id.is_some(), consent: body.consent_version.clone() })
     }
 
     /// The challenge of an authentic id that has not ended.
@@ -133,6 +136,9 @@ impl App {
     }
 
     async fn send(self: Arc<Self>, parsed: Parsed, request: RequestCall, attempts_left: u32) -> Result<OtpAccepted, Refused> {
+        if let Some(version) = &parsed.consent {
+            tracing::info!(target: "otp::consent", phone = parsed.phone.masked(), version, "asked for a code after this consent text");
+        }
         let (channel, sent) = self.send_by_any(&parsed).await;
         let now_ms = self.clock.now_ms();
         let (delivery, message) = match sent {
@@ -173,7 +179,7 @@ impl App {
             lifetime: Duration::from_millis(left_ms),
         };
         let deadline = Instant::now() + self.settings.send_deadline;
-        for channel in &self.channels {
+        for channel in self.in_order(parsed).await {
             if let Some(obstacle) = channel.obstacle(parsed.locale.as_ref()) {
                 last = (channel.name(), Sent::Refused(obstacle));
                 continue;
@@ -186,6 +192,24 @@ impl App {
             }
         }
         last
+    }
+
+    /// The channels in the order to try them. When the challenge's last message is known to have failed, another channel comes first.
+    async fn in_order(&self, parsed: &Parsed) -> Vec<&Arc<dyn Channel>> {
+        let mut channels: Vec<_> = self.channels.iter().collect();
+        if parsed.resend && channels.len() > 1 {
+            let failed = self.failed_channel(parsed.challenge.key).await;
+            channels.sort_by_key(|channel| Some(channel.name()) == failed);
+        }
+        channels
+    }
+
+    /// The channel over which the challenge's newest message failed.
+    async fn failed_channel(&self, challenge: ChallengeKey) -> Option<wire::Channel> {
+        // A store that does not answer costs the better guess, not the send.
+        let record = self.store.delivery(challenge).await.ok()??;
+        let state = state_at(&record, self.whatsapp.template_ttl_s(), self.clock.now_ms());
+        (state.delivery == Delivery::Failed).then_some(state.channel)
     }
 
     async fn give_back(&self, request: RequestCall, refusal: Refusal) -> Refused {

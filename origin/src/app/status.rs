@@ -9,7 +9,7 @@ use otp_shared::limits::{Limit, Quota};
 use serde::Serialize;
 
 use super::App;
-use crate::{store::StoreState, whatsapp};
+use crate::{domain::consent, store::StoreState, whatsapp};
 
 /// `GET /otp/status`
 #[derive(Serialize)]
@@ -67,10 +67,23 @@ impl App {
         Status {
             redis: self.store.state(),
             rate_limits: RateLimits { limits, refused },
-            template: self.whatsapp.status(),
+            template: self.template_status(),
             whatsapp: self.whatsapp.sending(),
             snapshot: self.snapshot_status(),
         }
+    }
+
+    /// Whether codes may be sent, and what an operator should look at.
+    fn template_status(&self) -> whatsapp::TemplateStatus {
+        let mut status = self.whatsapp.status();
+        status.warnings.extend(self.consent_mismatches());
+        status
+    }
+
+    /// Where the languages of consent and of the template differ, in words.
+    pub fn consent_mismatches(&self) -> Vec<String> {
+        let languages: Vec<_> = self.whatsapp.status().languages.into_iter().map(|language| language.code).collect();
+        consent::mismatches(&languages)
     }
 
     /// How far operator changes have spread.

@@ -1,6 +1,6 @@
 //! The fallback channel's variables. Off unless `SMS_PROVIDER` is set; then its access data are required.
 
-use super::{Reader, non_empty};
+use super::{Reader, non_empty, share};
 use crate::sms::{AfricasTalking, Budget, Provider, Twilio};
 
 /// Who carries texts, and how many.
@@ -8,7 +8,7 @@ use crate::sms::{AfricasTalking, Budget, Provider, Twilio};
 pub struct SmsSettings {
     /// `SMS_PROVIDER` with its `SMS_BASE_URL`, `SMS_ACCOUNT`, `SMS_KEY` and `SMS_SENDER`.
     pub provider: Provider,
-    /// `SMS_HOUR` and `SMS_DAY`, the most texts of this replica; unset: 100 and 1,000.
+    /// This replica's share of `SMS_HOUR` and `SMS_DAY`, the most texts of all replicas; unset: 100 and 1,000.
     pub budget: Budget,
 }
 
@@ -19,7 +19,7 @@ enum Name {
 }
 
 /// Reads the variables; `None`: no fallback channel.
-pub fn read(r: &mut Reader) -> Option<SmsSettings> {
+pub fn read(r: &mut Reader, replicas: u32) -> Option<SmsSettings> {
     let name = r.optional("SMS_PROVIDER", "africastalking or twilio", |text| match text {
         "africastalking" => Some(Name::AfricasTalking),
         "twilio" => Some(Name::Twilio),
@@ -45,7 +45,7 @@ pub fn read(r: &mut Reader) -> Option<SmsSettings> {
             from: sender?,
         }),
     };
-    Some(SmsSettings { provider, budget: Budget::new(an_hour, a_day) })
+    Some(SmsSettings { provider, budget: Budget::new(share(an_hour, replicas), share(a_day, replicas)) })
 }
 
 impl Reader {

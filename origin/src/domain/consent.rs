@@ -43,6 +43,22 @@ pub fn text_for(locale: Option<&Locale>) -> Consent {
     TEXTS.iter().find(spoken).copied().unwrap_or(english)
 }
 
+/// What an operator should know when consent is given in other languages than codes are sent in, in words.
+pub fn mismatches(template_languages: &[String]) -> Vec<String> {
+    let spoken: Vec<_> = template_languages.iter().filter_map(|code| Locale::parse(code).ok()).collect();
+    let unsent = TEXTS.iter().map(|consent| consent.language).filter(|language| spoken.iter().all(|locale| locale.language() != *language));
+    let unread = spoken.iter().map(Locale::language).filter(|language| TEXTS.iter().all(|consent| consent.language != *language));
+    let (unsent, unread) = (unsent.collect::<Vec<_>>().join(", "), unread.collect::<Vec<_>>().join(", "));
+    let mut told = Vec::new();
+    if !unsent.is_empty() {
+        told.push(format!("consent is shown in {unsent}, but no template is configured in that language"));
+    }
+    if !unread.is_empty() {
+        told.push(format!("the template is sent in {unread}, but there is no consent text in that language"));
+    }
+    told
+}
+
 #[cfg(test)]
 mod tests {
     use otp_shared::signature::hex;
@@ -57,6 +73,14 @@ mod tests {
             (language("rw-RW"), language("fr_CA"), language("sw"), language("de"), text_for(None).language),
             ("rw", "fr", "sw", "en", "en")
         );
+    }
+
+    #[test]
+    fn languages_that_differ_are_told() {
+        let told = |codes: &[&str]| mismatches(&codes.iter().map(|code| (*code).to_owned()).collect::<Vec<_>>());
+        assert!(told(&["rw_RW", "en_US", "fr", "sw"]).is_empty());
+        assert_eq!(told(&["rw_RW", "en_US"]), ["consent is shown in fr, sw, but no template is configured in that language"]);
+        assert_eq!(told(&["rw_RW", "en_US", "fr", "sw", "de"]), ["the template is sent in de, but there is no consent text in that language"]);
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub fn routes() -> Router<Arc<Http>> {
         .route("/admin/sms/otp/dashboard.css", get(async || file("text/css", include_str!("dashboard/dashboard.css"))))
         .route("/admin/sms/otp/dashboard.js", get(async || file("text/javascript", include_str!("dashboard/dashboard.js"))))
         .route("/admin/sms/otp/icon.svg", get(async || file("image/svg+xml", include_str!("dashboard/icon.svg"))))
-        .layer(middleware::map_response(guard))
+        .route_layer(middleware::map_response(guard))
 }
 
 async fn guard(mut response: Response) -> Response {

@@ -225,6 +225,8 @@ mod tests {
     #[test]
     fn every_path_of_the_router_is_listed_and_no_other() {
         let router = format!("{:?}", crate::http::all_routes());
+        // What follows are the two routes of axum's own fallback.
+        let router = router.split("fallback_router").next().unwrap_or_default();
         let routed: BTreeSet<_> =
             router.split("RouteId(").filter_map(|rest| Some(rest.split_once("): \"")?.1.split_once('"')?.0)).collect();
         assert!(routed.contains("/healthz"), "axum's Debug has changed: {router}");

@@ -310,6 +310,11 @@ impl Store for Fallback {
         both.either(|| Box::pin(both.ask_operator()), |state, _| Ok(state.operator())).await
     }
 
+    async fn operator_version(&self) -> Result<u64, StoreError> {
+        let both = &self.both;
+        both.either(|| both.redis.operator_version(), |state, _| Ok(state.operator_version())).await
+    }
+
     /// Unlike the others, this fails when Redis goes in the middle of it: memory alone is not durable, and the caller has to know.
     async fn merge_operator(&self, changes: &[Change]) -> Result<u64, StoreError> {
         if self.both.redis.is_admitted() {

@@ -104,6 +104,10 @@ impl Store for Memory {
         Ok(self.step(|state, _| state.operator()))
     }
 
+    async fn operator_version(&self) -> Result<u64, StoreError> {
+        Ok(self.step(|state, _| state.operator_version()))
+    }
+
     async fn merge_operator(&self, changes: &[Change]) -> Result<u64, StoreError> {
         Ok(self.step(|state, now_us| state.merge_operator(changes, now_us)))
     }

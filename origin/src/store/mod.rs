@@ -101,6 +101,9 @@ pub trait Store: Send + Sync {
     /// The whole operator state.
     async fn operator(&self) -> Result<OperatorCopy, StoreError>;
 
+    /// The version of the operator state: when it is the one a replica knows, there is nothing to read.
+    async fn operator_version(&self) -> Result<u64, StoreError>;
+
     /// Merges changes, newest per subject winning, sets the epoch mark, and returns the new version. Changes that are new go to the audit.
     async fn merge_operator(&self, changes: &[Change]) -> Result<u64, StoreError>;
 

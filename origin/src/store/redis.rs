@@ -34,7 +34,7 @@ mod wire;
 pub use link::Generation;
 pub use locate::{LocateError, RedisConfig, RedisMode};
 
-use link::{Line, Link};
+use link::{BULK_TIMEOUT, Line, Link};
 use locate::Locator;
 use scripts::Scripts;
 use wire::Answer;
@@ -126,7 +126,7 @@ impl RedisStore {
     async fn read_operator(&self, line: Line) -> Result<OperatorCopy, StoreError> {
         let (texts, version, filled): (Vec<String>, Option<u64>, bool) = self
             .link
-            .ask(line, |mut connection| async move {
+            .ask_within(BULK_TIMEOUT, line, |mut connection| async move {
                 let mut all = pipe();
                 all.atomic().cmd("HVALS").arg("operator:{v1}");
                 all.cmd("GET").arg("operator:{v1}:version").cmd("EXISTS").arg("operator:{v1}:epoch");
@@ -226,6 +226,14 @@ impl Store for RedisStore {
         self.read_operator(self.link.line()?).await
     }
 
+    async fn operator_version(&self) -> Result<u64, StoreError> {
+        let version: Option<u64> = self
+            .link
+            .ask(self.link.line()?, |mut connection| async move { cmd("GET").arg("operator:{v1}:version").query_async(&mut connection).await })
+            .await?;
+        Ok(version.unwrap_or_default())
+    }
+
     async fn merge_operator(&self, changes: &[Change]) -> Result<u64, StoreError> {
         let line = self.link.line()?;
         let generation = line.generation();
@@ -240,7 +248,7 @@ impl Store for RedisStore {
         let Some(last) = limit.checked_sub(1) else { return Ok(Vec::new()) };
         let texts: Vec<String> = self
             .link
-            .ask(self.link.line()?, |mut connection| async move {
+            .ask_within(BULK_TIMEOUT, self.link.line()?, |mut connection| async move {
                 cmd("LRANGE").arg("audit:{v1}").arg(0).arg(last).query_async(&mut connection).await
             })
             .await?;

@@ -21,6 +21,6 @@ pub fn file(path: &str, command: &str) -> PathBuf {
 }
 
 fn existing(path: PathBuf, command: &str) -> PathBuf {
-    assert!(path.exists(), "{} is missing; `{command}` makes it, and `cargo xtask test` makes everything", path.display());
+    assert!(path.exists(), "{} is missing; `{command}` makes it; `cargo xtask test` makes everything", path.display());
     path
 }

@@ -26,6 +26,16 @@ pub struct Plan {
     pub(super) edge: bool,
     pub(super) burst: Burst,
     pub(super) refresh_s: u32,
+    pub(super) sms: Option<Sms>,
+}
+
+/// Who carries codes as text messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sms {
+    /// Africa's Talking.
+    AfricasTalking,
+    /// Twilio.
+    Twilio,
 }
 
 impl Plan {
@@ -38,6 +48,7 @@ impl Plan {
             edge: true,
             burst: Burst { pair: 100_000, address: 100_000 },
             refresh_s: 1,
+            sms: None,
         }
     }
 
@@ -83,6 +94,13 @@ impl Plan {
         self
     }
 
+    /// With text messages as the fallback channel.
+    #[must_use]
+    pub fn sms(mut self, provider: Sms) -> Self {
+        self.sms = Some(provider);
+        self
+    }
+
     /// Starts it all.
     pub async fn start(self) -> Stack {
         Stack::start(self).await
@@ -106,5 +124,22 @@ impl Plan {
             .set("OTP_COUNTRIES", "all")
             .set("OTP_REPLICA", "replica-1")
             .set("SNAPSHOT_INTERVAL_MS", "100")
+    }
+}
+
+impl Sms {
+    /// The variables of an origin that uses the stand-in of this provider.
+    pub(super) fn environment(self, graph: &Graph) -> Environment {
+        let settings = &graph.settings().sms;
+        let (name, account, key) = match self {
+            Self::AfricasTalking => ("africastalking", &settings.username, &settings.api_key),
+            Self::Twilio => ("twilio", &settings.account_sid, &settings.auth_token),
+        };
+        Environment::default()
+            .set("SMS_PROVIDER", name)
+            .set("SMS_BASE_URL", graph.url())
+            .set("SMS_ACCOUNT", account)
+            .set("SMS_KEY", key)
+            .set("SMS_SENDER", "RAYON")
     }
 }

@@ -68,17 +68,31 @@ impl RedisServer {
         panic!("the sentinel did not start in {ATTEMPTS} attempts");
     }
 
-    /// Makes one cluster of masters that were started with `--cluster-enabled yes`, and waits until it serves every slot.
-    pub async fn make_cluster(masters: &[Self]) {
-        let nodes = masters.iter().map(|master| format!("127.0.0.1:{}", master.port));
+    /// Three masters with a replica each, which serve every slot.
+    pub async fn start_cluster() -> Vec<Self> {
+        let mut nodes = Vec::new();
+        for _ in 0..6 {
+            nodes.push(Self::start_with(&["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"]).await);
+        }
+        Self::join(&nodes).await;
+        nodes
+    }
+
+    async fn join(nodes: &[Self]) {
+        let addresses = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port));
         let mut create = Command::new("redis-cli");
-        create.args(["--cluster", "create"]).args(nodes).arg("--cluster-yes");
+        create.args(["--cluster", "create"]).args(addresses).args(["--cluster-replicas", "1", "--cluster-yes"]);
         let done = tokio::task::spawn_blocking(move || create.output()).await.expect("the command is run").expect("redis-cli is installed");
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
-        for master in masters {
-            let serves = async || master.ask::<String>(&["CLUSTER", "INFO"]).contains("cluster_state:ok").then_some(());
+        for node in nodes {
+            let serves = async || node.ask::<String>(&["CLUSTER", "INFO"]).contains("cluster_state:ok").then_some(());
             until("the cluster serves every slot", serves).await;
         }
+        let replicas = async || {
+            let follow = |node: &Self| node.info("replication").contains("master_link_status:up");
+            (nodes.iter().filter(|node| follow(node)).count() == nodes.len() / 2).then_some(())
+        };
+        until("every master has a replica", replicas).await;
     }
 
     async fn try_start(directory: TempDir, arguments: Vec<String>) -> Option<Self> {

@@ -67,6 +67,9 @@ impl Stack {
         if let Some(redis) = &redis {
             environment = environment.set("REDIS_URL", &redis.url());
         }
+        if let Some(provider) = plan.sms {
+            environment = environment.over(&provider.environment(&graph));
+        }
         // A connection a request, as from different people: a server may close a kept one just when the next request goes out on it.
         let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(CLIENT_PATIENCE);
         let http = client.build().expect("a plain client can be built");
@@ -112,6 +115,8 @@ impl Stack {
 
     fn note_tokens(&self) {
         let settings = self.graph.settings();
+        self.ledger.token(&settings.sms.api_key);
+        self.ledger.token(&settings.sms.auth_token);
         for token in [OTP_SECRET, EDGE_SECRET, ADMIN_TOKEN, &settings.token, &settings.app_secret, &settings.verify_token] {
             self.ledger.token(token);
         }

@@ -47,7 +47,7 @@ pub struct Workerd {
 impl Workerd {
     /// Starts it and waits until it answers.
     pub async fn start(config: &WorkerdConfig) -> Self {
-        file("edge/build/index.js", "cargo xtask build");
+        file("edge/build/index.js", "cargo xtask test NAME");
         file("node_modules/miniflare", "npm ci");
         let mut command = Command::new("node");
         command.current_dir(repository()).arg("tests/workerd.mjs").arg(config.json().to_string());

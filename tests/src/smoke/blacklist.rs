@@ -20,7 +20,9 @@ const WHAT: [&str; 4] =
 pub async fn check(target: &Target, report: &mut Report<'_>) {
     let hindrance = hindrance(target).await;
     if let Err(why) = hindrance {
-        WHAT.iter().for_each(|what| report.skip(what, &why));
+        for what in WHAT {
+            report.skip(what, &why);
+        }
         return;
     }
     // A lost answer may have left an entry: from here on it is taken back in any case.

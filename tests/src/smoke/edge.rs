@@ -55,5 +55,9 @@ async fn no_admin(target: &Target) -> Seen {
 async fn made_up(target: &Target) -> Seen {
     let told = target.post(&format!("{}/otp/verify", target.edge), &target.impossible_guess()).await?.told();
     // Blocked, as the test number may just have been, it is refused even earlier.
-    if matches!(told.as_str(), "410 challenge_unknown" | "403 blacklisted") { Ok(told) } else { Err(format!("{told} instead of 410 challenge_unknown")) }
+    if matches!(told.as_str(), "410 challenge_unknown" | "403 blacklisted") {
+        Ok(told)
+    } else {
+        Err(format!("{told} instead of 410 challenge_unknown"))
+    }
 }

@@ -9,7 +9,9 @@ const WHAT: [&str; 3] = ["Redis answers PING", "Redis is a primary (INFO replica
 /// PING, role, eviction policy.
 pub async fn check(target: &Target, report: &mut Report<'_>) {
     let Some(url) = target.redis.clone() else {
-        WHAT.iter().for_each(|what| report.skip(what, "no --redis"));
+        for what in WHAT {
+            report.skip(what, "no --redis");
+        }
         return;
     };
     let checked = tokio::task::spawn_blocking(move || all(&url)).await;

@@ -25,9 +25,9 @@ impl<'a> Report<'a> {
         };
         (self.say)(&format!("- {mark} {what:<52} {told}"));
         if passed {
-            self.ok += 1
+            self.ok += 1;
         } else {
-            self.failed.push(what.to_owned())
+            self.failed.push(what.to_owned());
         }
         passed
     }

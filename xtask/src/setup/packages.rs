@@ -5,8 +5,14 @@ use crate::command::{ask, on_path, program, run};
 use crate::failure::{Failure, Outcome};
 
 /// A program and the package that holds it.
-const PROGRAMS: [(&str, &str); 5] =
-    [("redis-server", "redis-server"), ("chromium", "chromium"), ("jq", "jq"), ("curl", "curl"), ("uuidgen", "uuid-runtime")];
+const PROGRAMS: [(&str, &str); 6] = [
+    ("redis-server", "redis-server"),
+    ("chromium", "chromium"),
+    ("jq", "jq"),
+    ("curl", "curl"),
+    ("uuidgen", "uuid-runtime"),
+    ("openssl", "openssl"),
+];
 
 /// All of [`PROGRAMS`].
 pub struct DebianPackages;

@@ -83,8 +83,8 @@ const DELETE: &str = "delete";
 
 const PAGE: &[(&str, &str)] = &[("limit", "At most so many, 1 to 1000; 100 when absent."), ("after", "The `next` of the page before.")];
 
-const fn json(schema: &'static str) -> Option<Body> {
-    Some(Body { schema, media_types: &["application/json"] })
+const fn json(schema: &'static str) -> Body {
+    Body { schema, media_types: &["application/json"] }
 }
 
 const fn ok(what: &'static str, schema: &'static str) -> Success {

@@ -3,7 +3,7 @@
 use otp_shared::{
     limits::Limit,
     problem::Code,
-    wire::{Channel, Delivery},
+    wire::{Channel, Delivery, FailureReason},
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -46,12 +46,12 @@ fn count(description: &str) -> Value {
     json!({ "type": "integer", "minimum": 0, "description": description })
 }
 
-fn list(item: Value) -> Value {
-    json!({ "type": "array", "items": item })
+fn list(item: impl Into<Value>) -> Value {
+    json!({ "type": "array", "items": item.into() })
 }
 
-fn map(value: Value) -> Value {
-    json!({ "type": "object", "additionalProperties": value })
+fn map(value: impl Into<Value>) -> Value {
+    json!({ "type": "object", "additionalProperties": value.into() })
 }
 
 fn or_null(mut schema: Value) -> Value {
@@ -99,6 +99,7 @@ fn general() -> Group {
 fn fans() -> Group {
     let channel = words(&[Channel::Whatsapp, Channel::Sms]);
     let delivery = words(&[Delivery::Accepted, Delivery::Unconfirmed, Delivery::Sent, Delivery::Delivered, Delivery::Failed]);
+    let reason = words(&[FailureReason::Undeliverable, FailureReason::Refused, FailureReason::Dropped]);
     let phone = text("In international form; separators and a leading 00 are understood.");
     vec![
         (
@@ -122,7 +123,7 @@ fn fans() -> Group {
                 ("attemptsLeft", count("Guesses left.")),
             ]),
         ),
-        ("DeliveryState", object(&[("delivery", delivery), ("channel", channel)])),
+        ("DeliveryState", object(&[("delivery", delivery), ("channel", channel), ("reason?", reason)])),
         (
             "VerifyRequest",
             object(&[("challengeId", string()), ("phone", phone), ("code", json!({ "type": "string", "pattern": "^[0-9]{6}$" }))]),

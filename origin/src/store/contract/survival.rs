@@ -255,7 +255,7 @@ async fn sign_outs_and_known_numbers_survive_an_emptied_redis() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receipt_that_came_while_redis_was_away_is_told_to_it() {
-    let mut server = Server::start(&[]);
+    let server = Server::start(&[]);
     let bench = connected(&server, only(Limit::RequestPhoneHour, "1/1h")).await;
     let (before, during) = (bench.ask(1), bench.ask(2));
     let left = |asked: &RequestCall| SendOutcome::Left {

@@ -137,16 +137,24 @@ impl Challenges {
 
     /// The share was given back already.
     pub fn forget_share(&mut self, key: ChallengeKey, call: [u8; 16], now_us: u64) {
-        let Some(message) = self.messages.get_mut(&key, now_us) else { return };
-        message.share.take_if(|share| share.call == call);
-        if message.share.is_none() && message.newest.is_none() && message.early.is_none() {
-            self.messages.remove(&key, now_us);
+        if let Some(message) = self.messages.get_mut(&key, now_us) {
+            message.share.take_if(|share| share.call == call);
+            self.forget_empty(key, now_us);
         }
     }
 
     /// Takes the share out, to be given back.
     pub fn take_share(&mut self, key: ChallengeKey, now_us: u64) -> Option<Share> {
-        self.messages.get_mut(&key, now_us)?.share.take()
+        let share = self.messages.get_mut(&key, now_us)?.share.take();
+        self.forget_empty(key, now_us);
+        share
+    }
+
+    fn forget_empty(&mut self, key: ChallengeKey, now_us: u64) {
+        let empty = |message: &Message| message.share.is_none() && message.newest.is_none() && message.early.is_none();
+        if self.messages.get(&key, now_us).is_some_and(empty) {
+            self.messages.remove(&key, now_us);
+        }
     }
 
     /// Where the newest message is.

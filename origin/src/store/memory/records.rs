@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Audit records kept.
-pub const AUDIT_KEPT: usize = 10_000;
+pub const AUDIT_KEPT: usize = 100_000;
 
 /// Operator state and what goes with it.
 #[derive(Debug, Default)]

@@ -123,6 +123,11 @@ impl State {
         self.records.copy()
     }
 
+    /// [`crate::store::Store::operator_version`]
+    pub fn operator_version(&self) -> u64 {
+        self.records.version()
+    }
+
     /// [`crate::store::Store::audit`]
     pub fn audit(&self, limit: usize) -> Vec<Change> {
         self.records.audit(limit)

@@ -52,7 +52,11 @@ impl RedisStore {
     pub async fn merge_over(&self, generation: Generation, changes: &[Change], fill: bool) -> Result<Merged, StoreError> {
         let mark = new_epoch();
         let fill = fill.then_some(mark.as_str());
-        let (_, epoch) = self.merge(self.link.line_of(generation)?, changes, fill).await?;
+        for some in changes.chunks(AT_ONCE) {
+            self.merge(self.link.line_of(generation)?, some, None).await?;
+        }
+        // The mark comes last: a copy that broke off in the middle is still one that has to be filled.
+        let (_, epoch) = self.merge(self.link.line_of(generation)?, &[], fill).await?;
         let copy = self.read_operator(self.link.line_of(generation)?).await?;
         let was_empty = epoch.as_deref().is_none_or(|epoch| epoch == mark);
         Ok(Merged { copy, epoch, was_empty })

@@ -28,6 +28,8 @@ use crate::{
 
 /// What a call may take.
 pub const CALL_TIMEOUT: Duration = Duration::from_millis(100);
+/// What a call may take that carries the whole operator state: megabytes, and no fan waits for it.
+pub const BULK_TIMEOUT: Duration = Duration::from_secs(3);
 /// What connecting, authenticating and loading the scripts may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const PING_EVERY: Duration = Duration::from_millis(500);
@@ -142,11 +144,25 @@ impl Link {
         T: FromRedisValue,
         F: Future<Output = RedisResult<T>>,
     {
+        self.ask_within(CALL_TIMEOUT, line, question).await
+    }
+
+    /// The same with another limit.
+    pub async fn ask_within<T, F>(
+        &self,
+        at_most: Duration,
+        line: Line,
+        question: impl FnOnce(MultiplexedConnection) -> F,
+    ) -> Result<T, StoreError>
+    where
+        T: FromRedisValue,
+        F: Future<Output = RedisResult<T>>,
+    {
         let generation = line.generation;
-        let failure = match timeout(CALL_TIMEOUT, question(line.connection)).await {
+        let failure = match timeout(at_most, question(line.connection)).await {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => describe(&error),
-            Err(_) => "no answer within 100 ms".to_owned(),
+            Err(_) => format!("no answer within {} ms", at_most.as_millis()),
         };
         self.give_up(generation, &failure);
         Err(StoreError::Unavailable(failure))

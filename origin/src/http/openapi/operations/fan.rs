@@ -13,7 +13,7 @@ pub const OPERATIONS: &[Operation] = &[
         summary: "Ask for a code; with `challengeId`, for the same code once more.",
         trust: Trust::Edge,
         query: &[],
-        body: json("OtpRequest"),
+        body: Some(json("OtpRequest")),
         successes: &[Success { status: 202, what: "A message is on its way.", content: Content::Json("OtpAccepted") }],
         refused: &[
             Code::InvalidPhone,
@@ -48,7 +48,7 @@ pub const OPERATIONS: &[Operation] = &[
         summary: "Type a code. Five guesses for the life of a challenge; a code works once.",
         trust: Trust::Edge,
         query: &[],
-        body: json("VerifyRequest"),
+        body: Some(json("VerifyRequest")),
         successes: &[ok("The code is right.", "Verified")],
         refused: &[
             Code::InvalidPhone,
@@ -90,7 +90,7 @@ pub const OPERATIONS: &[Operation] = &[
         summary: "Turn a session id into the fan's cookie.",
         trust: Trust::EdgeOrOperator,
         query: &[],
-        body: json("FromOnboarding"),
+        body: Some(json("FromOnboarding")),
         successes: &[done("The cookie is in `Set-Cookie`.")],
         refused: &[Code::SessionNotAuthorised, Code::RateLimited, Code::AdminDisabled],
     },
