@@ -6,9 +6,11 @@
 
 mod bad_input;
 mod blacklist;
+mod dashboard_page;
 mod deployments;
 mod economy;
 mod fallback_channel;
+mod fan_page;
 mod flush;
 mod guesses;
 mod holds;
