@@ -29,15 +29,16 @@ fn attributes(attribute: &str) -> BTreeSet<&'static str> {
 
 fn words() -> BTreeMap<String, BTreeMap<String, String>> {
     let text = WORDS;
-    let (_, object) = text.split_once("var WORDS = ").unwrap();
-    let json: BTreeMap<String, Value> = serde_json::from_str(object.trim_end().trim_end_matches(';')).unwrap();
+    let (_, object) = text.split_once("var WORDS = ").expect("a file of ours is of its form");
+    let json: BTreeMap<String, Value> =
+        serde_json::from_str(object.trim_end().trim_end_matches(';')).expect("a file of ours is of its form");
     json.into_iter().map(|(language, words)| (language, flat("", &words))).collect()
 }
 
 /// `problems.burst` and the like.
 fn flat(prefix: &str, words: &Value) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    for (key, value) in words.as_object().unwrap() {
+    for (key, value) in words.as_object().expect("a file of ours is of its form") {
         let name = format!("{prefix}{key}");
         match value.as_str() {
             Some(text) => drop(found.insert(name, text.to_owned())),
@@ -48,7 +49,7 @@ fn flat(prefix: &str, words: &Value) -> BTreeMap<String, String> {
 }
 
 fn placeholders(text: &str) -> BTreeSet<&str> {
-    text.split('{').skip(1).map(|rest| rest.split('}').next().unwrap()).collect()
+    text.split('{').skip(1).map(|rest| rest.split('}').next().expect("a file of ours is of its form")).collect()
 }
 
 fn script() -> String {
@@ -64,7 +65,8 @@ fn the_whole_page_stays_under_60_kilobytes() {
 #[test]
 fn everything_is_served_with_strict_headers() {
     assert!(HEADERS.contains("\n/*\n"), "for every file");
-    let policy = HEADERS.lines().find_map(|line| line.trim().strip_prefix("Content-Security-Policy: ")).unwrap();
+    let policy =
+        HEADERS.lines().find_map(|line| line.trim().strip_prefix("Content-Security-Policy: ")).expect("a file of ours is of its form");
     assert!(policy.starts_with("default-src 'none'; ") && policy.contains("frame-ancestors 'none'"), "{policy}");
     for word in ["unsafe", "*", "http:", "https:", "data:"] {
         assert!(!policy.contains(word), "{policy}");
@@ -127,8 +129,11 @@ fn every_delivery_has_words_in_every_language() {
     let every = [Delivery::Accepted, Delivery::Unconfirmed, Delivery::Sent, Delivery::Delivered, Delivery::Failed];
     for (language, words) in words() {
         for state in every {
-            let name = serde_json::to_value(state).unwrap();
-            assert!(words.contains_key(&format!("delivery.{}", name.as_str().unwrap())), "{language}: {state:?}");
+            let name = serde_json::to_value(state).expect("a file of ours is of its form");
+            assert!(
+                words.contains_key(&format!("delivery.{}", name.as_str().expect("a file of ours is of its form"))),
+                "{language}: {state:?}"
+            );
         }
     }
 }
@@ -183,7 +188,7 @@ fn countries() -> Vec<(&'static str, &'static str, &'static str)> {
     let lines = include_str!("../page/countries.js").lines().filter(|line| line.starts_with("  \""));
     let rows = lines.flat_map(|line| line.trim_matches([' ', '"', '+']).split('|')).filter(|row| !row.is_empty());
     rows.map(|row| {
-        let (codes, name) = row.split_once(' ').unwrap();
+        let (codes, name) = row.split_once(' ').expect("a file of ours is of its form");
         let (id, code) = codes.split_at(2);
         (id, code, name)
     })

@@ -297,9 +297,14 @@ mod tests {
     #[test]
     fn each_replica_sends_its_share() {
         let mut variables = complete();
-        for (name, value) in
-            [("OTP_REPLICAS", "3"), ("SMS_PROVIDER", "twilio"), ("SMS_ACCOUNT", "a"), ("SMS_KEY", "k"), ("SMS_SENDER", "s"), ("SMS_HOUR", "2")]
-        {
+        for (name, value) in [
+            ("OTP_REPLICAS", "3"),
+            ("SMS_PROVIDER", "twilio"),
+            ("SMS_ACCOUNT", "a"),
+            ("SMS_KEY", "k"),
+            ("SMS_SENDER", "s"),
+            ("SMS_HOUR", "2"),
+        ] {
             variables.insert(name.to_owned(), value.to_owned());
         }
         let config = Config::from_variables(variables).unwrap();

@@ -12,7 +12,7 @@ const OTP_ADMIN: &str = "otp_admin";
 /// How soon the dashboard tells what Redis does.
 const PROMISED: Duration = Duration::from_secs(5);
 /// How soon it has to be told even where other stories take the machine's time.
-const AT_WORST: Duration = Duration::from_secs(60);
+const AT_WORST: Duration = Duration::from_mins(1);
 
 async fn stack() -> Stack {
     Plan::on(Store::Redis).start().await
@@ -68,7 +68,7 @@ async fn a_wrong_token_is_refused_and_a_right_one_becomes_a_cookie_that_no_scrip
     browser.look("dashboard-sign-in").await;
     sign_in(&browser, "admin-token-of-the-stories-0002").await;
     let alert = browser.text("[role=alert]").await;
-    assert!(!alert.is_empty());
+    assert_eq!(alert, "The request is not authenticated. That is no operator's token.");
     assert_eq!(browser.text("#state").await, "", "nothing is shown without a token");
     browser.look("dashboard-refused").await;
 
@@ -86,6 +86,7 @@ async fn a_wrong_token_is_refused_and_a_right_one_becomes_a_cookie_that_no_scrip
     browser.until("nobody is signed in", "document.getElementById('token') !== null").await;
     browser.reload().await;
     browser.until("nobody is signed in", "document.getElementById('token') !== null").await;
+    assert_eq!(browser.text("[role=alert]").await, "", "that nobody is signed in is no news");
     browser.assert_faultless("signing out").await;
 }
 
@@ -195,9 +196,7 @@ async fn a_note_of_markup_stays_text_and_runs_nothing() {
 }
 
 async fn assert_inert(browser: &Browser) {
-    let found: String = browser
-        .ask("JSON.stringify([typeof hacked, document.querySelectorAll('body script, img').length, faults])")
-        .await;
+    let found: String = browser.ask("JSON.stringify([typeof hacked, document.querySelectorAll('body script, img').length, faults])").await;
     assert_eq!(found, r#"["undefined",0,[]]"#);
 }
 
@@ -210,7 +209,7 @@ async fn a_form_of_another_page_changes_nothing() {
     stack.note_token(&cookie);
 
     // Another port of the same host is the same site: the browser sends the cookie along, and SameSite does not help.
-    browser.go(&stack.graph.url()).await;
+    browser.go(&format!("{}/a-page-without-a-policy", stack.graph.url())).await;
     let submit = format!(
         "const form = document.createElement('form');
         form.method = 'post';
@@ -284,8 +283,11 @@ async fn the_figures_are_there_without_javascript() {
         let get = stack.http().get(format!("{}{PATH}", stack.origin_url())).header(COOKIE, format!("{OTP_ADMIN}={cookie}"));
         Answer::read(get.send().await.expect("the origin answers")).await.expect(200).text()
     };
-    let html = until("the figures are in the page", async || Some(get().await).filter(|html| html.contains("<dt>Sent</dt><dd>1</dd>"))).await;
-    for part in ["redis connected", "<dt>Verified</dt><dd>1</dd>", "Rate limited", "request.phone.cooldown", "Nobody is blocked.", "name=\"csrf\""] {
+    let html =
+        until("the figures are in the page", async || Some(get().await).filter(|html| html.contains("<dt>Sent</dt><dd>1</dd>"))).await;
+    for part in
+        ["redis connected", "<dt>Verified</dt><dd>1</dd>", "Rate limited", "request.phone.cooldown", "Nobody is blocked.", "name=\"csrf\""]
+    {
         assert!(html.contains(part), "{part} in {html}");
     }
 }

@@ -44,7 +44,8 @@ fn certificates(directory: &TempDir) -> [String; 3] {
     let key = || KeyPair::generate().expect("ring makes keys");
     let authority = CertifiedIssuer::self_signed(params, key()).expect("it signs itself");
     let server_key = key();
-    let server = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("an address").signed_by(&server_key, &authority).expect("signed");
+    let server =
+        CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("an address").signed_by(&server_key, &authority).expect("signed");
     [("ca.pem", authority.pem()), ("server.pem", server.pem()), ("server.key", server_key.serialize_pem())].map(|(name, text)| {
         let path = directory.path().join(name);
         std::fs::write(&path, text).expect("the directory is ours");

@@ -12,7 +12,7 @@ use super::receipts::{listening, received, state};
 const FANS: usize = 8;
 
 /// What arrived last for that number, as a code of this challenge.
-async fn read(stack: &Stack, accepted: &Answer, phone: &str, channel: Channel) -> Sent {
+fn read(stack: &Stack, accepted: &Answer, phone: &str, channel: Channel) -> Sent {
     let message = stack.graph.messages_to(phone).pop().expect("it has arrived");
     assert_eq!(message.channel, channel);
     Sent { phone: phone.to_owned(), challenge_id: challenge_of(accepted), code: message.code }
@@ -24,7 +24,7 @@ async fn by_text(stack: &Stack, fan: &Fan, channel: Channel) -> Sent {
     let accepted = fan.request(&phone).await.expect(202);
     assert_eq!(accepted.json()["channel"], "sms", "{accepted}");
     assert_eq!(stack.graph.messages_to(&phone).len(), 1);
-    let sent = read(stack, &accepted, &phone, channel).await;
+    let sent = read(stack, &accepted, &phone, channel);
     fan.verify(&sent, &sent.code).await.expect(200);
     sent
 }
@@ -86,10 +86,14 @@ async fn a_message_that_failed_is_sent_again_as_a_text_with_the_same_code() {
     stack.graph.receipt(&id, Receipt::Failed { code: 131_026 }).await.expect("the webhook is taken");
     let resent = fan.resend(&first).await.expect(202);
     assert_eq!(resent.json()["channel"], "sms", "{resent}");
-    let second = read(&stack, &resent, &first.phone, Channel::Twilio).await;
+    let second = read(&stack, &resent, &first.phone, Channel::Twilio);
     assert_eq!((&second.code, &second.challenge_id), (&first.code, &first.challenge_id));
     stack.graph.receipt(&id, Receipt::Delivered).await.expect("the webhook is taken");
-    assert_eq!(state(&fan, &first.challenge_id).await, json!({ "delivery": "accepted", "channel": "sms" }), "the receipt was of the other one");
+    assert_eq!(
+        state(&fan, &first.challenge_id).await,
+        json!({ "delivery": "accepted", "channel": "sms" }),
+        "the receipt was of the other one"
+    );
     fan.verify(&second, &second.code).await.expect(200);
 }
 
@@ -108,7 +112,7 @@ async fn texts_have_a_budget_of_their_own_and_their_failures_cost_no_quota() {
     let plan = Plan::on(Store::Embedded).without_edge().sms(Sms::Twilio).origin("SMS_HOUR", "4").origin("OTP_REPLICAS", "2");
     let stack = plan.origin("OTP_WHATSAPP_TEMPLATE_APPROVED", "0").start().await;
     let (fan, phone) = (stack.fan(), stack.phone());
-    stack.graph.script(Rule::once(Fault::error(20_500)).on(Operation::Sms));
+    stack.graph.script(Rule::once(Fault::error(20_429)).on(Operation::Sms));
     let refused = fan.request(&phone).await;
     assert_eq!(refused.status, 503, "{refused}");
     for _ in 0..2 {

@@ -50,7 +50,8 @@ fn seconds(text: &str) -> Option<u32> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fan_signs_in_with_a_number_and_a_code_and_out_again() {
     let mut stack = Plan::on(Store::Embedded).start().await;
-    stack.graph.set_webhook(&format!("{}{}", stack.edge().url(), routes::WEBHOOK));
+    let webhook = format!("{}{}", stack.edge().url(), routes::WEBHOOK);
+    stack.graph.set_webhook(&webhook);
     let browser = page(&mut stack).await;
     assert_eq!(browser.text("#country option").await, "Rwanda (+250)");
     let consent = stack.fan().get("/otp/consent?locale=en").await.expect(200).json();

@@ -41,7 +41,8 @@ async fn import(stack: &mut Stack, count: u32) {
 async fn assert_all_there(stack: &Stack, count: u32) {
     let (mut listed, mut after) = (0, String::new());
     loop {
-        let page = stack.admin().get(&format!("/admin/otp/blacklist?limit=1000&after={}", after.replace('+', "%2B"))).await.expect(200).json();
+        let page =
+            stack.admin().get(&format!("/admin/otp/blacklist?limit=1000&after={}", after.replace('+', "%2B"))).await.expect(200).json();
         listed += page["entries"].as_array().map_or(0, Vec::len);
         match page["next"].as_str() {
             Some(next) => next.clone_into(&mut after),
@@ -78,7 +79,10 @@ async fn a_thousand_entries_survive_a_redis_restored_from_an_old_copy() {
     stack.redis_mut().restart_with_saved_data().await;
     redis_is(&stack, "connected").await;
     assert_all_there(&stack, ENTRIES).await;
-    let stored = async || (stack.redis().contents().values().map(|value| value.windows(4).filter(|part| part == b"bulk").count()).sum::<usize>() >= 1000).then_some(());
+    let stored = async || {
+        (stack.redis().contents().values().map(|value| value.windows(4).filter(|part| part == b"bulk").count()).sum::<usize>() >= 1000)
+            .then_some(())
+    };
     until("redis has every entry again", stored).await;
 }
 

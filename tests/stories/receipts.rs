@@ -54,7 +54,8 @@ pub async fn received(stack: &Stack, fan: &Fan) -> (Sent, String) {
 
 /// The body of a webhook about messages, with these members.
 pub fn about_messages(members: &Value) -> String {
-    json!({ "object": "whatsapp_business_account", "entry": [{ "id": "1", "changes": [{ "field": "messages", "value": members }] }] }).to_string()
+    json!({ "object": "whatsapp_business_account", "entry": [{ "id": "1", "changes": [{ "field": "messages", "value": members }] }] })
+        .to_string()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -240,7 +241,8 @@ async fn a_templates_id_may_be_a_number_or_a_text_and_its_language_may_have_a_hy
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_owners_stop_blocks_and_a_start_lifts_it() {
-    let stack = listening(Plan::on(Store::Redis).limit(Limit::RequestPhoneCooldown, "100/60s").limit(Limit::RequestPhoneHour, "100/1h")).await;
+    let stack =
+        listening(Plan::on(Store::Redis).limit(Limit::RequestPhoneCooldown, "100/60s").limit(Limit::RequestPhoneHour, "100/1h")).await;
     let fan = stack.fan();
     let (sent, _) = received(&stack, &fan).await;
     stack.graph.inbound(&sent.phone, &Inbound::Stop).await.expect("the webhook is taken");
@@ -253,8 +255,12 @@ async fn an_owners_stop_blocks_and_a_start_lifts_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_that_comes_late_does_not_undo_a_newer_start_nor_what_an_operator_did() {
-    let stack =
-        Plan::on(Store::Redis).without_edge().limit(Limit::RequestPhoneCooldown, "100/60s").limit(Limit::RequestPhoneHour, "100/1h").start().await;
+    let stack = Plan::on(Store::Redis)
+        .without_edge()
+        .limit(Limit::RequestPhoneCooldown, "100/60s")
+        .limit(Limit::RequestPhoneHour, "100/1h")
+        .start()
+        .await;
     let (fan, phone) = (stack.fan(), stack.phone());
     let wrote = async |word: &str, id: &str, at_s: u64| {
         let message = json!({

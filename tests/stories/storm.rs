@@ -19,9 +19,8 @@ async fn ten_thousand_statuses_in_one_webhook_are_taken() {
         let stack = Plan::on(store).without_edge().start().await;
         let fan = stack.fan();
         let (sent, id) = received(&stack, &fan).await;
-        let mut statuses: Vec<Value> = (0..COPIES)
-            .map(|number| json!({ "id": format!("wamid.{number}"), "status": "sent", "timestamp": "1790000000" }))
-            .collect();
+        let mut statuses: Vec<Value> =
+            (0..COPIES).map(|number| json!({ "id": format!("wamid.{number}"), "status": "sent", "timestamp": "1790000000" })).collect();
         statuses[COPIES / 2] = json!({ "id": id, "status": "delivered", "timestamp": now_s() });
         until("the send is settled", async || (state(&fan, &sent.challenge_id).await["delivery"] == "accepted").then_some(())).await;
         let begun = Instant::now();
@@ -48,7 +47,8 @@ async fn a_storm_of_ten_thousand_repeated_webhooks_changes_nothing() {
     fan.request(&sent.phone).await.expect(202);
     let told = state(&fan, &sent.challenge_id).await;
     let begun = Instant::now();
-    let answers: Vec<u16> = stream::iter(0..COPIES).map(|_| async { post(&stack, &body).await.status }).buffer_unordered(AT_ONCE).collect().await;
+    let answers: Vec<u16> =
+        stream::iter(0..COPIES).map(|_| async { post(&stack, &body).await.status }).buffer_unordered(AT_ONCE).collect().await;
     println!("{COPIES} webhooks: {:?}", begun.elapsed());
     assert!(answers.iter().all(|status| *status == 200));
     assert_eq!(state(&fan, &sent.challenge_id).await, told);

@@ -80,7 +80,10 @@ mod tests {
         let told = |codes: &[&str]| mismatches(&codes.iter().map(|code| (*code).to_owned()).collect::<Vec<_>>());
         assert!(told(&["rw_RW", "en_US", "fr", "sw"]).is_empty());
         assert_eq!(told(&["rw_RW", "en_US"]), ["consent is shown in fr, sw, but no template is configured in that language"]);
-        assert_eq!(told(&["rw_RW", "en_US", "fr", "sw", "de"]), ["the template is sent in de, but there is no consent text in that language"]);
+        assert_eq!(
+            told(&["rw_RW", "en_US", "fr", "sw", "de"]),
+            ["the template is sent in de, but there is no consent text in that language"]
+        );
     }
 
     #[test]

@@ -91,7 +91,9 @@ async fn show(State(http): Shared, Query(view): Query<View>, caller: Caller) -> 
             let notice = said.map_or(Notice::None, |said| Notice::Said(said.text().to_owned()));
             signed_in(&http, &visitor, &view, StatusCode::OK, &notice).await
         }
-        Err(answer) => sign_in(&http, answer, caller.ticket),
+        // That nobody is signed in yet is no news.
+        Err(answer) if answer.problem().code == Code::Unauthorized => sign_in(&http, answer, caller.ticket, false),
+        Err(answer) => sign_in(&http, answer, caller.ticket, true),
     }
 }
 
@@ -108,15 +110,14 @@ async fn signed_in(http: &Http, visitor: &Visitor, view: &View, status: StatusCo
     }
 }
 
-/// The form to sign in, with a ticket that names nobody and carries the form's token.
-fn sign_in(http: &Http, answer: Answer, ticket: Option<Ticket>) -> Response {
+/// The form to sign in, with a ticket that names nobody and carries the form's token. The refusal is shown if it is news.
+fn sign_in(http: &Http, answer: Answer, ticket: Option<Ticket>, is_news: bool) -> Response {
     let now_s = http.app.clock.now_ms() / 1000;
     // Two tabs share a cookie: the second must not spoil the first one's form.
-    let is_first_visit = ticket.is_none() && answer.problem().code == Code::Unauthorized;
     let ticket = ticket.filter(|ticket| ticket.name.is_empty()).map_or_else(|| Ticket::nobody(now_s), |ticket| ticket.renewed(now_s));
     let problem = answer.problem().clone();
     let mut response = answer.into_response();
-    let body = page::sign_in(&problem, is_first_visit, &http.tickets.csrf(&ticket)).into_string();
+    let body = page::sign_in(Some(&problem).filter(|_| is_news), &http.tickets.csrf(&ticket)).into_string();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     response.headers_mut().remove(header::CONTENT_LENGTH);
     *response.body_mut() = body.into();

@@ -227,10 +227,12 @@ impl Store for RedisStore {
     }
 
     async fn operator_version(&self) -> Result<u64, StoreError> {
-        let version: Option<u64> = self
-            .link
-            .ask(self.link.line()?, |mut connection| async move { cmd("GET").arg("operator:{v1}:version").query_async(&mut connection).await })
-            .await?;
+        let version: Option<u64> =
+            self.link
+                .ask(self.link.line()?, |mut connection| async move {
+                    cmd("GET").arg("operator:{v1}:version").query_async(&mut connection).await
+                })
+                .await?;
         Ok(version.unwrap_or_default())
     }
 

@@ -171,7 +171,7 @@ pub async fn post(State(http): Shared, request: Request) -> Response {
             if is_script { to_script(done) } else { to_reader(&http, &visitor, done).await }
         }
         Err(answer) if is_script => answer.into_response(),
-        Err(answer) => sign_in(&http, answer, ticket),
+        Err(answer) => sign_in(&http, answer, ticket, true),
     }
 }
 
@@ -202,7 +202,7 @@ async fn take_token(http: &Arc<Http>, parts: &request::Parts, token: &str) -> Re
         let disabled = visitor::identify(http, &parts.headers, peer(parts)).await;
         return match disabled {
             Ok(_) => forget(),
-            Err(answer) => sign_in(http, answer, visitor::ticket(http, &parts.headers)),
+            Err(answer) => sign_in(http, answer, visitor::ticket(http, &parts.headers), true),
         };
     }
     match admin_auth::check(http, token, peer(parts)).await {
@@ -210,7 +210,15 @@ async fn take_token(http: &Arc<Http>, parts: &request::Parts, token: &str) -> Re
             tracing::info!(target: "otp::admin", who = operator.0, "signed in at the dashboard");
             with_ticket(http, see(PATH), &Ticket::new(&operator.0, http.app.clock.now_ms() / 1000))
         }
-        Err(answer) => sign_in(http, answer, visitor::ticket(http, &parts.headers)),
+        Err(answer) => sign_in(http, told_to_people(answer), visitor::ticket(http, &parts.headers), true),
+    }
+}
+
+/// Without the advice for curl.
+fn told_to_people(answer: Answer) -> Answer {
+    match answer.problem().code {
+        Code::Unauthorized => Problem::new(Code::Unauthorized, "That is no operator's token.").into(),
+        _ => answer,
     }
 }
 
@@ -229,7 +237,7 @@ fn see(path: &str) -> Response {
 fn to_script(done: Result<Done, Answer>) -> Response {
     match done {
         Ok(Done::Said(said)) => answer_json(&json!({ "said": said.text() })),
-        Ok(Done::Found(found)) => answer_json(&json!({ "said": "Found.", "found": found.into_string() })),
+        Ok(Done::Found(found)) => answer_json(&json!({ "said": "It is shown below.", "found": found.into_string() })),
         Ok(Done::Revealed { reference, full }) => {
             answer_json(&json!({ "said": "Shown; the audit says so.", "reference": reference, "full": full }))
         }

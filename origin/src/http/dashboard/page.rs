@@ -71,12 +71,11 @@ pub fn whole(facts: &Facts, operator: &str, ticket: Option<&Ticket>, csrf: &str,
 }
 
 /// The form to sign in, and what was wrong if something was.
-pub fn sign_in(problem: &Problem, is_first_visit: bool, csrf: &str) -> Markup {
+pub fn sign_in(problem: Option<&Problem>, csrf: &str) -> Markup {
     let content = html! {
         main.narrow {
             h1 { "One-time passcodes" }
-            // That nobody is signed in yet is no news.
-            @if !is_first_visit { (refused(problem)) }
+            @if let Some(problem) = problem { (refused(problem)) }
             (form(csrf, "sign-in", html! {
                 // Password managers keep a password by its user's name.
                 input type="text" name="username" value="operator" autocomplete="username" hidden;

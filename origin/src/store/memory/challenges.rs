@@ -51,6 +51,10 @@ pub struct Charged {
     pub call: [u8; 16],
 }
 
+/// A receipt of nothing that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotOurs;
+
 /// What is known of a message that left.
 #[derive(Debug, Clone)]
 struct Note {
@@ -132,7 +136,7 @@ impl Challenges {
         }
         self.messages.put(key, message, end_us(request.expires_at_ms), now_us);
         let own = early.filter(|early| name.is_none_or(|name| name == early.message))?;
-        self.receipt(&own, now_us).flatten()
+        self.receipt(&own, now_us).unwrap_or(None)
     }
 
     /// The share was given back already.
@@ -162,15 +166,15 @@ impl Challenges {
         self.messages.get(&key, now_us)?.newest.map(|(_, record)| record)
     }
 
-    /// Takes in a receipt; `None`: of nothing that is known. Otherwise what to give back, if it tells for the first time that the message failed.
-    pub fn receipt(&mut self, receipt: &Receipt, now_us: u64) -> Option<Option<Charged>> {
+    /// Takes in a receipt. Returns what to give back, if it tells for the first time that the message failed.
+    pub fn receipt(&mut self, receipt: &Receipt, now_us: u64) -> Result<Option<Charged>, NotOurs> {
         let named = self.notes.get(&receipt.message, now_us).map(|note| note.challenge);
-        let message = self.messages.get_mut(&named.or(receipt.challenge)?, now_us);
+        let message = self.messages.get_mut(&named.or(receipt.challenge).ok_or(NotOurs)?, now_us);
         if named.is_none() {
-            let message = message?;
+            let message = message.ok_or(NotOurs)?;
             let Some(note) = message.unnamed.take() else {
                 message.overtaken_by(receipt);
-                return Some(None);
+                return Ok(None);
             };
             message.name = Some(receipt.message);
             message.advance(receipt);
@@ -178,8 +182,8 @@ impl Challenges {
         } else if let Some(message) = message {
             message.advance(receipt);
         }
-        let note = self.notes.get_mut(&receipt.message, now_us)?;
-        Some(match receipt.delivery {
+        let note = self.notes.get_mut(&receipt.message, now_us).ok_or(NotOurs)?;
+        Ok(match receipt.delivery {
             Delivery::Failed => note.charged.take(),
             Delivery::Delivered => note.charged.take().and(None),
             _ => None,

@@ -92,7 +92,7 @@ impl Judge {
 
     /// Takes in a receipt; `false`: of nothing that is known.
     pub fn receipt(&mut self, receipt: &Receipt, now_us: u64) -> bool {
-        let Some(failed) = self.challenges.receipt(receipt, now_us) else { return false };
+        let Ok(failed) = self.challenges.receipt(receipt, now_us) else { return false };
         self.give_back(failed, now_us);
         true
     }

@@ -76,8 +76,7 @@ impl Browser {
 
     /// The whole page, also what has to be scrolled to.
     async fn picture(&self, name: &str) {
-        let [width, height]: [f64; 2] =
-            self.ask("[innerWidth, Math.max(innerHeight, document.documentElement.scrollHeight)]").await;
+        let [width, height]: [f64; 2] = self.ask("[innerWidth, Math.max(innerHeight, document.documentElement.scrollHeight)]").await;
         let clip = Viewport::builder().x(0.0).y(0.0).width(width).height(height).scale(1.0).build().expect("the part is whole");
         let capture = CaptureScreenshotParams::builder().clip(clip).capture_beyond_viewport(true).build();
         let picture = self.page.execute(capture).await.expect("chromium draws the page").result.data;
