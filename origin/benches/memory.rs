@@ -31,7 +31,7 @@ async fn flood() {
     println!("before: {} MB", resident_mb());
     for n in 0..REQUESTS {
         one(&store, n).await;
-        if (n + 1) % STEP == 0 {
+        if (n + 1).is_multiple_of(STEP) {
             println!("{:>9} requests: {} MB, {:.0} s", n + 1, resident_mb(), began.elapsed().as_secs_f64());
         }
     }
@@ -58,7 +58,7 @@ async fn one(store: &Memory, n: u128) {
         return;
     }
     settle(store, request).await;
-    if n % 2 == 0 {
+    if n.is_multiple_of(2) {
         let guess = VerifyCall {
             call: call(2),
             challenge: ChallengeKey(id),

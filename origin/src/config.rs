@@ -254,7 +254,7 @@ mod tests {
     fn what_is_unset_has_its_default() {
         let config = Config::from_variables(complete()).unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
-        assert_eq!(config.challenge_ttl, Duration::from_secs(300));
+        assert_eq!(config.challenge_ttl, Duration::from_mins(5));
         assert_eq!(config.quotas, Quotas::default());
         assert!(config.redis.is_none());
     }

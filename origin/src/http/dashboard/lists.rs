@@ -62,7 +62,7 @@ fn decision(decision: &Decision) -> Markup {
             td { (time(decision.at_ms / 1000)) }
             td { @match decision.asked { Asked::Request => "code", Asked::Verify => "guess" } }
             td { code { (decision.outcome) } }
-            td { (decision.phone.as_deref().unwrap_or("–")) }
+            td { span.value { (decision.phone.as_deref().unwrap_or("–")) } }
             td { (decision.address) }
             td { (why(decision)) }
             td.number { (decision.took_ms) }
@@ -180,7 +180,7 @@ fn pages(list: &Blacklist) -> Markup {
     html! {
         nav.pages aria-label="Pages of the blacklist" {
             @if list.page > 1 { a href={ (PATH) "?page=" (list.page - 1) "#blacklist-title" } { "Newer" } " " }
-            (list.total) " entries, page " (list.page) " of " (last)
+            (list.total) @if list.total == 1 { " entry" } @else { " entries" } ", page " (list.page) " of " (last)
             @if list.page < last { " " a href={ (PATH) "?page=" (list.page + 1) "#blacklist-title" } { "Older" } }
         }
     }
