@@ -16,7 +16,7 @@ use otp_shared::{
 const REQUESTS: u128 = 1_000_000;
 const STEP: u128 = 100_000;
 /// As `OTP_MEMORY_RECORDS` has it when unset.
-const RECORDS: usize = 200_000;
+const RECORDS: usize = 100_000;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime without I/O");

@@ -190,9 +190,17 @@ async fn a_note_of_markup_stays_text_and_runs_nothing() {
     browser.without_policy().await;
     browser.reload().await;
     follows(&browser).await;
+    assert!(runs_scripts(&browser).await, "without its policy the page would run what a note brings");
     block(&browser, &stack.phone(), &format!("{NOTE}2")).await;
     browser.until_told("#live-audit", &format!("{NOTE}2")).await;
     assert_inert(&browser).await;
+}
+
+/// Whether a script that somebody gets into the page is run.
+async fn runs_scripts(browser: &Browser) -> bool {
+    let put_in = "const script = document.createElement('script'); script.textContent = 'window.ran = true'; document.body.append(script)";
+    browser.run(&format!("{put_in}; script.remove()")).await;
+    browser.ask("window.ran === true").await
 }
 
 async fn assert_inert(browser: &Browser) {

@@ -111,3 +111,21 @@ fn pictures() -> PathBuf {
     std::fs::create_dir_all(&directory).expect("the build's own directory can be written");
     directory
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_hard_to_read_is_found_and_what_is_not_is_not() {
+        let browser = Browser::start().await;
+        browser.run("document.documentElement.lang = 'en'; document.title = 'A page'").await;
+        browser.run("document.body.innerHTML = '<main><h1>A page</h1><p>Some text</p></main>'").await;
+        browser.assert_accessible("a good page").await;
+        browser.run("document.querySelector('p').style.color = '#aaa'; document.querySelector('p').innerHTML += '<img src=x>'").await;
+        let findings: Vec<String> = browser.ask(FINDINGS).await;
+        for rule in ["serious color-contrast at p", "critical image-alt at img"] {
+            assert!(findings.iter().any(|finding| finding.starts_with(rule)), "{rule} in {findings:#?}");
+        }
+    }
+}
