@@ -33,3 +33,15 @@ fn command(stack: &otp_tests::harness::Stack, port: u16) -> Command {
     wrangler.arg(format!("EDGE_SHARED_SECRET:{}", config.secret));
     wrangler
 }
+
+#[test]
+fn wrangler_would_deploy_to_production() {
+    let mut wrangler = Command::new(repository().join("node_modules/.bin/wrangler"));
+    wrangler.current_dir(repository()).env("WRANGLER_SEND_METRICS", "false").env("CI", "true");
+    let done = wrangler.args(["deploy", "--dry-run", "--env", "production"]).output().expect("npm ci has installed wrangler");
+    let told = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success(), "{told}{}", String::from_utf8_lossy(&done.stderr));
+    for binding in ["env.OTP_KV", "env.BURST ", "env.BURST_ADDRESS "] {
+        assert!(told.contains(binding), "{binding} is missing: {told}");
+    }
+}
