@@ -229,7 +229,7 @@ impl App {
     }
 
     /// Writes this replica's copy, with these changes more, to the edge's KV.
-    async fn backup(&self, with: &[Change]) -> Result<(), ()> {
+    pub(super) async fn backup(&self, with: &[Change]) -> Result<(), ()> {
         let edge = self.edge.as_ref().ok_or(())?;
         let mut state = collect(self.operators.changes());
         with.iter().cloned().for_each(|change| _ = state.merge(change));

@@ -59,6 +59,8 @@ impl App {
         let result = edge.put_snapshot(bytes, self.clock.now_ms()).await;
         if result.is_ok() {
             *published = Some(content);
+            // Redis and every replica may go at once: then this copy is the only one that still has the words of the entries.
+            _ = self.backup(&[]).await;
             tracing::info!(target: "otp::snapshot", version = lease.version, size, "published");
         }
         self.note(lease.version, &changes, result.map_err(|error| error.to_string()));
