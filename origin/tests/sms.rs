@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use otp_graph_sim::{Fault, Graph, Operation, Rule, Settings};
 use otp_origin::{
     app::channel::{Channel, Message, Refusal, Sent},
     clock::{ManualClock, SystemClock},
@@ -9,7 +10,6 @@ use otp_origin::{
     sms::{AfricasTalking, Budget, Provider, Sms, Twilio},
 };
 use otp_shared::phone::Phone;
-use otp_tests::graph::{Fault, Graph, Operation, Rule, Settings};
 
 const FAN: &str = "+250788123456";
 const CODE: &str = "012345";

@@ -10,11 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use otp_graph_sim::{SIGNATURE, sign};
 use otp_shared::{limits::Limit, routes};
-use otp_tests::{
-    graph::{SIGNATURE, sign},
-    harness::{Fan, Plan, Sent, Stack, Store, challenge_of, until},
-};
+use otp_tests::harness::{Fan, Plan, Sent, Stack, Store, challenge_of, until};
 use reqwest::Method;
 use serde_json::json;
 use tokio::task::JoinSet;

@@ -2,11 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use otp_graph_sim::{Fault, Rule};
 use otp_shared::{limits::Limit, problem::Code};
-use otp_tests::{
-    graph::{Fault, Rule},
-    harness::{Monitor, Plan, Sent, Store, challenge_of, until},
-};
+use otp_tests::harness::{Monitor, Plan, Sent, Store, challenge_of, until};
 use tokio::task::JoinSet;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,8 @@
 //! Text messages take over where WhatsApp cannot carry a code: the same challenge, the same code, and the fan is told which way it comes.
 
+use otp_graph_sim::{Channel, Fault, Operation, Receipt, Rule};
 use otp_shared::{problem::Code, routes};
-use otp_tests::{
-    graph::{Channel, Fault, Operation, Receipt, Rule},
-    harness::{Answer, Fan, Plan, Sent, Sms, Stack, Store, challenge_of},
-};
+use otp_tests::harness::{Answer, Fan, Plan, Sent, Sms, Stack, Store, challenge_of};
 use serde_json::json;
 
 use super::receipts::{listening, received, state};

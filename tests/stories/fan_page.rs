@@ -1,7 +1,7 @@
 //! The fan's page in real Chromium: from a number to a session and out again, in every language, and what it says on the way.
 
+use otp_graph_sim::Receipt;
 use otp_shared::{limits::Limit, routes};
-use otp_tests::graph::Receipt;
 use otp_tests::harness::{Browser, Plan, Sent, Stack, Store, until};
 
 const LANGUAGES: [(&str, &str, &str); 4] = [

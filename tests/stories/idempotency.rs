@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
+use otp_graph_sim::{Fault, Rule};
 use otp_shared::{limits::Limit, problem::Code, routes};
-use otp_tests::{
-    graph::{Fault, Rule},
-    harness::{Plan, Store, challenge_of, session_of},
-};
+use otp_tests::harness::{Plan, Store, challenge_of, session_of};
 use serde_json::json;
 
 const KEY: &str = "4f1c8a52-0b7d-4b6e-9d0a-7c3f5e2a1b90";

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use jsonschema::Validator;
+use otp_graph_sim::sign;
 use otp_shared::{limits::Limit, problem::MEDIA_TYPE};
-use otp_tests::graph::sign;
 use otp_tests::harness::{ADMIN_TOKEN, Answer, Plan, Stack, Store, challenge_of, session_of};
 use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};

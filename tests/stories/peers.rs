@@ -1,10 +1,8 @@
 //! What existing systems get wrong, each as a promise kept here. The numbers are those of the list the product was designed by.
 
+use otp_graph_sim::{Fault, Rule};
 use otp_shared::{limits::Limit, problem::Code, routes};
-use otp_tests::{
-    graph::{Fault, Rule},
-    harness::{Answer, Fan, Plan, Stack, Store, says},
-};
+use otp_tests::harness::{Answer, Fan, Plan, Stack, Store, says};
 use reqwest::{Method, header::ALLOW};
 use serde_json::json;
 

@@ -2,11 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use otp_graph_sim::{Fault, Rule};
 use otp_shared::problem::Code;
-use otp_tests::{
-    graph::{Fault, Rule},
-    harness::{Answer, Plan, Sent, Stack, Store, challenge_of, until},
-};
+use otp_tests::harness::{Answer, Plan, Sent, Stack, Store, challenge_of, until};
 
 /// What a fan is answered.
 #[derive(Clone, Copy, PartialEq, Debug)]

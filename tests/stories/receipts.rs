@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
+use otp_graph_sim::{Fault, Inbound, Receipt, Rule, SIGNATURE, TEMPLATE, Template, sign};
 use otp_shared::{limits::Limit, problem::Code, routes};
-use otp_tests::{
-    graph::{Fault, Inbound, Receipt, Rule, SIGNATURE, TEMPLATE, Template, sign},
-    harness::{Answer, Fan, Plan, Sent, Stack, Store, challenge_of, now_s, until},
-};
+use otp_tests::harness::{Answer, Fan, Plan, Sent, Stack, Store, challenge_of, now_s, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use otp_tests::{
-    graph::{Fault, Rule},
-    harness::{Plan, Store, until},
-};
+use otp_graph_sim::{Fault, Rule};
+use otp_tests::harness::{Plan, Store, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_sigterm_readiness_drops_and_the_request_in_flight_finishes() {

@@ -1,9 +1,7 @@
 //! The origin reads its configuration once, and says everything that is wrong with it at once.
 
-use otp_tests::{
-    graph::{Graph, Settings},
-    harness::{Environment, Origin, Plan},
-};
+use otp_graph_sim::{Graph, Settings};
+use otp_tests::harness::{Environment, Origin, Plan};
 
 const REQUIRED: [&str; 9] = [
     "OTP_SECRET",

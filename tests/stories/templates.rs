@@ -4,11 +4,9 @@
 
 use std::time::Duration;
 
+use otp_graph_sim::{Fault, Operation, Review, Rule, TEMPLATE, Template};
 use otp_shared::{problem::Code, routes};
-use otp_tests::{
-    graph::{Fault, Operation, Review, Rule, TEMPLATE, Template},
-    harness::{Plan, Stack, Store, now_s, until},
-};
+use otp_tests::harness::{Plan, Stack, Store, now_s, until};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 

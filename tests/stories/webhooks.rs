@@ -1,10 +1,8 @@
 //! Meta's webhooks through the edge: the raw bytes arrive, and only what Meta signed is believed.
 
+use otp_graph_sim::{SIGNATURE, sign};
 use otp_shared::{problem::Code, routes};
-use otp_tests::{
-    graph::{SIGNATURE, sign},
-    harness::{Plan, Store},
-};
+use otp_tests::harness::{Plan, Store};
 use reqwest::Method;
 
 /// As Meta writes it: escaped, spaced in its own way, with members nobody knows.

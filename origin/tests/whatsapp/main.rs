@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use otp_graph_sim::{Fault, Graph, Operation, Review, Rule, Settings, Status, StatusStyle, TEMPLATE, Template, VERSION};
 use otp_origin::{
     app::channel::{Channel, Message, Refusal, Sent},
     clock::{ManualClock, SystemClock},
@@ -10,7 +11,6 @@ use otp_origin::{
     whatsapp::{LookupError, Standing, WhatsApp, WhatsAppConfig, webhook},
 };
 use otp_shared::phone::Phone;
-use otp_tests::graph::{Fault, Graph, Operation, Review, Rule, Settings, Status, StatusStyle, TEMPLATE, Template, VERSION};
 
 mod holding_back;
 mod sending;

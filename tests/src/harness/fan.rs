@@ -11,7 +11,7 @@ use reqwest::{
 use serde_json::{Value, json};
 
 use super::{answer::Answer, door::Door, ledger::Ledger};
-use crate::graph::World;
+use otp_graph_sim::World;
 
 const SESSION_COOKIE: &str = "fan_session";
 const JSON: &str = "application/json";

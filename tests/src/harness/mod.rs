@@ -1,6 +1,6 @@
 //! Starts the product's real parts and talks to them as the people do who use it: a fan, an operator, an attacker.
 //!
-//! Not a mock of anything: redis-server, workerd and the origin are the ones that run in production; only Meta is a stand-in ([`crate::graph`]).
+//! Not a mock of anything: redis-server, workerd and the origin are the ones that run in production; only Meta is a stand-in ([`otp_graph_sim`]).
 //! Everything here panics with a sentence when it cannot do its part, because a story that could not be told has failed.
 //!
 //! **Invariant:** whatever was started is stopped, whether a story passes, fails or is interrupted; and no [`Stack`] ends before its logs

@@ -3,7 +3,7 @@
 use otp_shared::limits::Limit;
 
 use super::{admin::ADMIN_TOKEN, origin::Environment, stack::Stack, workerd::Burst};
-use crate::graph::{self, Graph};
+use otp_graph_sim::Graph;
 
 pub(super) const OTP_SECRET: &str = "otp-secret-of-the-stories-0123456789abcdef";
 pub(super) const EDGE_SECRET: &str = "edge-secret-of-the-stories-0123456789abcdef";
@@ -119,7 +119,7 @@ impl Plan {
             .set("WHATSAPP_WABA_ID", &settings.waba_id)
             .set("WHATSAPP_APP_SECRET", &settings.app_secret)
             .set("WHATSAPP_VERIFY_TOKEN", &settings.verify_token)
-            .set("WHATSAPP_TEMPLATE", graph::TEMPLATE)
+            .set("WHATSAPP_TEMPLATE", otp_graph_sim::TEMPLATE)
             .set("OTP_WHATSAPP_TEMPLATE_APPROVED", "1")
             .set("OTP_COUNTRIES", "all")
             .set("OTP_REPLICA", "replica-1")

@@ -28,7 +28,7 @@ use super::{
     wait::until,
     workerd::{Workerd, WorkerdConfig},
 };
-use crate::graph::{self, Graph};
+use otp_graph_sim::Graph;
 
 const ATTEMPTS: usize = 5;
 /// How long a client waits: longer than every deadline of the product.
@@ -57,7 +57,7 @@ pub struct Stack {
 
 impl Stack {
     pub(super) async fn start(plan: Plan) -> Self {
-        let graph = Graph::start(graph::Settings::default()).await.expect("the stand-in binds a free port");
+        let graph = Graph::start(otp_graph_sim::Settings::default()).await.expect("the stand-in binds a free port");
         let redis = match plan.store {
             Store::Redis => Some(RedisServer::start().await),
             Store::Embedded => None,

@@ -19,7 +19,7 @@ use super::{
     fan::{Fan, Sent, challenge_of},
     stack::Stack,
 };
-use crate::graph::World;
+use otp_graph_sim::World;
 
 /// What became of one fan.
 #[derive(Debug, Clone)]

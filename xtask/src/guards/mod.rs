@@ -33,6 +33,8 @@ const IMPURE: [&str; 18] = [
     "wasm-bindgen",
     "worker",
 ];
+/// What only tests need: none of it may be under `otp-graph-sim`, which `up` builds before it starts.
+const TEST_ONLY: [&str; 5] = ["chromiumoxide", "nix", "rcgen", "redis", "tempfile"];
 /// The crates that touch the Workers platform.
 const PLATFORM: [&str; 4] = ["worker", "wasm_bindgen", "web_sys", "js_sys"];
 /// The one directory that may.
@@ -44,7 +46,8 @@ const DOMAIN_OUTSIDE: [&str; 4] = ["app", "http", "store", "whatsapp"];
 /// Runs every guard and tells of all that are broken.
 pub fn check() -> Outcome {
     let mut broken = Vec::new();
-    broken.extend(impurities(&shared_tree()?));
+    broken.extend(named_in(&tree("otp-shared")?, &IMPURE).into_iter().map(impurity));
+    broken.extend(named_in(&tree("otp-graph-sim")?, &TEST_ONLY).into_iter().map(heavy_simulator));
     for (file, text) in sources(Path::new("edge/src"))? {
         broken.extend(platform_leak(&file, &text));
     }
@@ -55,22 +58,31 @@ pub fn check() -> Outcome {
     if broken.is_empty() { Ok(()) } else { Err(Failure::new(broken.join("\n       "))) }
 }
 
-/// One crate a line, for every platform: what is pure here has to be pure in the Worker too.
-fn shared_tree() -> Outcome<String> {
-    output(&mut cargo(&["tree", "--package", "otp-shared", "--edges", "normal", "--target", "all", "--prefix", "none"]))
+/// The dependencies of `package`, one crate a line, for every platform: what is pure here has to be
+/// pure in the Worker too.
+fn tree(package: &str) -> Outcome<String> {
+    output(&mut cargo(&["tree", "--package", package, "--edges", "normal", "--target", "all", "--prefix", "none"]))
 }
 
-fn impurities(tree: &str) -> Vec<String> {
+/// The crates of `forbidden` that `tree` has, each once.
+fn named_in<'a>(tree: &'a str, forbidden: &[&str]) -> Vec<&'a str> {
     let mut names: Vec<&str> = tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
     names.sort_unstable();
     names.dedup();
-    names.into_iter().filter(|name| IMPURE.contains(name)).map(impurity).collect()
+    names.into_iter().filter(|name| forbidden.contains(name)).collect()
 }
 
 fn impurity(name: &str) -> String {
     format!(
         "otp-shared depends on {name} (see `cargo tree -p otp-shared -i {name}`): it runs in the Worker and in every test, so time, \
          chance and I/O reach it as arguments only"
+    )
+}
+
+fn heavy_simulator(name: &str) -> String {
+    format!(
+        "otp-graph-sim depends on {name} (see `cargo tree -p otp-graph-sim -i {name}`): `cargo xtask up` builds it before it starts, so \
+         what only tests need belongs in otp-tests"
     )
 }
 
@@ -155,14 +167,20 @@ mod tests {
     #[test]
     fn a_runtime_under_shared_is_told() {
         let tree = "otp-shared v0.1.0 (/somewhere/shared)\nhmac v0.12.1\ntokio v1.49.0\ntokio v1.49.0 (*)\nrand_core v0.6.4\n";
-        let told = impurities(tree);
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert!(told[0].starts_with("otp-shared depends on tokio"), "{told:?}");
+        assert_eq!(named_in(tree, &IMPURE), ["tokio"]);
+        assert!(impurity("tokio").starts_with("otp-shared depends on tokio"));
     }
 
     #[test]
     fn pure_crates_under_shared_are_fine() {
-        assert!(impurities("otp-shared v0.1.0\nsha2 v0.10.9\ntime-core v0.1.0\n").is_empty());
+        assert_eq!(named_in("otp-shared v0.1.0\nsha2 v0.10.9\ntime-core v0.1.0\n", &IMPURE), [""; 0]);
+    }
+
+    #[test]
+    fn a_browser_under_the_simulator_is_told() {
+        let tree = "otp-graph-sim v0.1.0 (/somewhere/graph-sim)\naxum v0.8.9\nchromiumoxide v0.9.1\n";
+        assert_eq!(named_in(tree, &TEST_ONLY), ["chromiumoxide"]);
+        assert!(heavy_simulator("chromiumoxide").starts_with("otp-graph-sim depends on chromiumoxide"));
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub fn run(words: &[&str]) -> Outcome {
 
 /// Only the stand-in for WhatsApp, in the foreground.
 pub fn graph_alone(words: &[&str]) -> Outcome {
-    run_command(cargo(&["run", "--quiet", "--package", "otp-tests", "--bin", "otp-graph", "--"]).args(words))
+    run_command(cargo(&["run", "--quiet", "--package", "otp-graph-sim", "--bin", "otp-graph", "--"]).args(words))
 }
 
 fn build() -> Outcome {
