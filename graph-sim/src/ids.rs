@@ -1,4 +1,4 @@
-//! Identifiers that never repeat, not even across restarts: a receiver that keeps them for days must not meet one twice.
+//! Identifiers that never repeat, not even after a restart: a receiver may remember them for days.
 
 use std::fmt::Write;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
-/// A source of identifiers, seeded by chance once.
+/// A source of identifiers, with a random seed.
 #[derive(Debug)]
 pub struct Ids {
     seed: u64,
@@ -22,8 +22,8 @@ impl Default for Ids {
 }
 
 impl Ids {
-    /// A message id in Meta's layout. Like the real ones it holds the person's number, merely encoded: it is no more fit for
-    /// a log than the number is.
+    /// A message id in Meta's layout. Like Meta's it contains the person's number, encoded and not
+    /// encrypted, so it must not be logged either.
     pub fn wamid(&self, digits: &str) -> String {
         let mut bytes = vec![0x1c, 0x18, u8::try_from(digits.len()).unwrap_or(u8::MAX)];
         bytes.extend_from_slice(digits.as_bytes());
@@ -33,7 +33,7 @@ impl Ids {
         format!("wamid.{}", STANDARD.encode(bytes))
     }
 
-    /// A trace id as in `fbtrace_id`.
+    /// A trace id, as in `fbtrace_id`.
     pub fn trace(&self) -> String {
         format!("A{}", URL_SAFE_NO_PAD.encode(self.hash().get(..16).unwrap_or_default()))
     }

@@ -1,10 +1,16 @@
-//! A stand-in for Meta's Graph API, as far as one-time passcodes use it, with two SMS providers beside it.
+//! A simulator of Meta's Graph API, with two text-message providers beside it: the stand-in that
+//! `cargo xtask up` and the tests send to.
 //!
-//! It is strict where Meta is (and stricter where Meta is silent), can be told to fail in every way a provider fails, and
-//! shows what arrived: as JSON for tests, as a page with a phone's screen for people. It is not a copy of WhatsApp: there
-//! are no media, no conversations, no accounts, and only authentication templates can be sent.
+//! It accepts what Meta accepts, and where Meta's documentation is silent it takes the stricter
+//! reading. It can be told to fail in every way a provider fails. What arrived on the phones is
+//! served as JSON for tests and as a page for people.
 //!
-//! **Invariant:** a message is in [`World::messages`] exactly if a real phone would have rung, whatever the sender was answered.
+//! Not a copy of WhatsApp: there are no media, no conversations and no accounts, and only
+//! authentication templates can be sent. Delivery reports of the text-message providers are absent
+//! too.
+//!
+//! **Invariant:** a message is in [`Simulator::messages`] exactly if a real phone would have
+//! received it, whatever response its sender got.
 //!
 //! ```no_run
 //! # async fn story() -> std::io::Result<()> {
@@ -19,43 +25,41 @@
 //! # }
 //! ```
 
-mod answer;
+mod business_number;
 mod clock;
-mod codes;
 mod control;
-mod courier;
 mod error;
+mod error_codes;
 mod ids;
 mod lookup;
-mod message;
-mod number;
-mod page;
+mod messages;
 mod payload;
-mod phone;
+mod rate_limits;
 mod receipt;
 mod recipient;
+mod response;
 mod review;
 mod routes;
 mod script;
 mod send;
 mod server;
 mod settings;
+mod simulator;
 mod sms;
-mod state;
 mod template;
-mod throttle;
 mod validate;
 mod version;
+mod webhook;
 
 pub use clock::Clock;
-pub use courier::{Posted, SIGNATURE, WebhookError, escaped, sign};
 pub use error::{GraphError, StatusStyle};
-pub use message::{Channel, Delivery, Message};
+pub use messages::{Channel, Delivery, Message};
 pub use receipt::{Inbound, Receipt};
 pub use review::Review;
 pub use script::{Fault, Operation, Rule};
 pub use server::Graph;
 pub use settings::{Business, Retry, Settings, Sms};
-pub use state::World;
-pub use template::{NAME as TEMPLATE, Status, Template};
+pub use simulator::Simulator;
+pub use template::{NAME as TEMPLATE, Template, TemplateStatus};
 pub use version::CURRENT as VERSION;
+pub use webhook::{Posted, SIGNATURE, WebhookError, escaped, sign};

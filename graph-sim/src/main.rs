@@ -1,45 +1,81 @@
-//! The stand-in of the Graph API as a program: `otp-graph --listen 127.0.0.1:8090 --webhook http://127.0.0.1:8787/webhooks/whatsapp`.
+//! The simulator as a program: `otp-graph --help` lists its flags.
 //!
-//! Its first line is `listening on http://…`. It runs until Ctrl-C or SIGTERM. Codes are shown to whoever can reach it, and
-//! anyone who can may script it: it belongs on a development machine and on loopback.
+//! Its first line of output is `listening on http://…`. It runs until Ctrl-C or SIGTERM. Everybody
+//! who can reach it can read the passcodes and script it, so it belongs on loopback of a
+//! development machine.
 
 use std::collections::VecDeque;
 use std::io;
 use std::process::ExitCode;
 
-use otp_graph_sim::{Graph, Retry, Settings};
+use otp_graph_sim::{Graph, Retry, Settings, TEMPLATE};
 use tokio::signal::unix::{SignalKind, signal};
 
-const USAGE: &str = "\
+const HELP: &str = "\
+otp-graph: a stand-in for Meta's Graph API, Africa's Talking and Twilio, for development.
+
 usage: otp-graph [--flag value]…
-  --listen ADDRESS:PORT     where to listen (127.0.0.1:8090; port 0 takes a free one)
-  --webhook URL             where webhooks go (nowhere)
-  --automatic true|false    whether 'sent' and 'delivered' follow every send (true)
-  --token T                 bearer token of the Graph calls
-  --app-secret S            key of X-Hub-Signature-256
-  --verify-token T          hub.verify_token of the handshake
-  --phone-number-id ID      the business number's id
-  --waba-id ID              the WhatsApp Business Account's id
-  --sms-username U          Africa's Talking username
-  --sms-api-key K           Africa's Talking apiKey
-  --twilio-sid SID          Twilio account SID
-  --twilio-token T          Twilio auth token
-  --print-settings          the values above as NAME=value, then exit";
+
+  --listen ADDRESS:PORT     address to listen on; port 0 takes a free one
+                            default: 127.0.0.1:8090
+  --webhook URL             where webhooks are posted: 10 attempts each, the first pause is 100 ms,
+                            each further one twice as long, up to 10 s
+                            default: no webhooks
+  --automatic true|false    whether the receipts 'sent' and 'delivered' follow every message
+                            default: true
+  --token TEXT              bearer token that Graph API calls have to carry
+                            default: development-whatsapp-token
+  --app-secret TEXT         key of the webhooks' signature in X-Hub-Signature-256
+                            default: development-app-secret
+  --verify-token TEXT       hub.verify_token of the webhooks' handshake
+                            default: development-verify-token
+  --phone-number-id ID      id of the business number
+                            default: 200000000000002
+  --waba-id ID              id of the WhatsApp Business Account
+                            default: 100000000000001
+  --sms-username TEXT       username at Africa's Talking
+                            default: sandbox
+  --sms-api-key TEXT        apiKey at Africa's Talking
+                            default: development-africastalking-key
+  --twilio-sid SID          account SID at Twilio
+                            default: AC00000000000000000000000000000001
+  --twilio-token TEXT       auth token at Twilio
+                            default: development-twilio-token
+  --print-settings          print the origin's WHATSAPP_* variables for these flags, one NAME=value
+                            a line, and exit
+  --help, -h                print this and exit
+
+Open its address in a browser to read the messages. Everybody who can reach it can read the codes in
+them and make it fail (POST /control/faults): do not listen beyond loopback.";
+
+/// What the arguments ask for.
+enum Command {
+    Serve(Settings),
+    PrintSettings(Settings),
+    Help,
+}
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let (settings, print) = match read(std::env::args().skip(1).collect()) {
-        Ok(read) => read,
-        Err(complaint) => {
-            eprintln!("{complaint}\n\n{USAGE}");
-            return ExitCode::from(2);
+    match parse(std::env::args().skip(1).collect()) {
+        Ok(Command::Serve(settings)) => serve(settings).await,
+        Ok(Command::PrintSettings(settings)) => {
+            print_settings(&settings);
+            ExitCode::SUCCESS
         }
-    };
-    if print {
-        print_settings(&settings);
-        return ExitCode::SUCCESS;
+        Ok(Command::Help) => {
+            println!("{HELP}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}\n\n{HELP}");
+            ExitCode::from(2)
+        }
     }
-    match run(settings).await {
+}
+
+async fn serve(settings: Settings) -> ExitCode {
+    match serve_until_signal(settings).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("otp-graph: {error}");
@@ -48,7 +84,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(settings: Settings) -> io::Result<()> {
+async fn serve_until_signal(settings: Settings) -> io::Result<()> {
     let mut terminated = signal(SignalKind::terminate())?;
     let graph = Graph::start(settings).await?;
     println!("listening on {}", graph.url());
@@ -60,23 +96,25 @@ async fn run(settings: Settings) -> io::Result<()> {
     Ok(())
 }
 
-/// The settings that the arguments ask for, and whether they are only to be printed.
-fn read(mut arguments: VecDeque<String>) -> Result<(Settings, bool), String> {
-    let mut settings = development();
+fn parse(mut arguments: VecDeque<String>) -> Result<Command, String> {
+    let mut settings = development_settings();
     let mut print = false;
     while let Some(flag) = arguments.pop_front() {
-        if flag == "--print-settings" {
-            print = true;
-            continue;
+        match flag.as_str() {
+            "--help" | "-h" => return Ok(Command::Help),
+            "--print-settings" => print = true,
+            _ => {
+                let value = arguments.pop_front().ok_or_else(|| format!("{flag} is not a flag, or its value is missing"))?;
+                set(&mut settings, &flag, value)?;
+            }
         }
-        let value = arguments.pop_front().ok_or_else(|| format!("{flag} needs a value, or is no flag"))?;
-        set(&mut settings, &flag, value)?;
     }
-    Ok((settings, print))
+    Ok(if print { Command::PrintSettings(settings) } else { Command::Serve(settings) })
 }
 
-/// Patient with webhooks: the receiver is often started, or built anew, beside it.
-fn development() -> Settings {
+/// The defaults of the flags. Webhooks have more attempts than in tests, because a developer often
+/// starts or rebuilds the receiver in the meantime.
+fn development_settings() -> Settings {
     let retry = Retry { attempts: 10, ..Settings::default().retry };
     Settings { listen: ([127, 0, 0, 1], 8090).into(), automatic: true, retry, ..Settings::default() }
 }
@@ -101,7 +139,7 @@ fn set(settings: &mut Settings, flag: &str, value: String) -> Result<(), String>
     Ok(())
 }
 
-/// What a sender has to be given, in the origin's own variables.
+/// The variables that the origin needs in order to send through this simulator.
 fn print_settings(settings: &Settings) {
     for (name, value) in [
         ("WHATSAPP_BASE_URL", format!("http://{}", settings.listen).as_str()),
@@ -110,7 +148,7 @@ fn print_settings(settings: &Settings) {
         ("WHATSAPP_WABA_ID", &settings.waba_id),
         ("WHATSAPP_APP_SECRET", &settings.app_secret),
         ("WHATSAPP_VERIFY_TOKEN", &settings.verify_token),
-        ("WHATSAPP_TEMPLATE", otp_graph_sim::TEMPLATE),
+        ("WHATSAPP_TEMPLATE", TEMPLATE),
     ] {
         println!("{name}={value}");
     }
@@ -120,23 +158,49 @@ fn print_settings(settings: &Settings) {
 mod tests {
     use super::*;
 
-    fn arguments(line: &str) -> VecDeque<String> {
-        line.split_whitespace().map(str::to_owned).collect()
+    fn parse_line(line: &str) -> Result<Command, String> {
+        parse(line.split_whitespace().map(str::to_owned).collect())
     }
 
     #[test]
     fn flags_replace_the_development_values() {
-        let (settings, print) =
-            read(arguments("--listen 127.0.0.1:0 --webhook http://127.0.0.1:1/hook --automatic false --token t")).unwrap();
-        assert_eq!((settings.listen.port(), settings.automatic, settings.token.as_str(), print), (0, false, "t", false));
+        let line = "--listen 127.0.0.1:0 --webhook http://127.0.0.1:1/hook --automatic false --token t";
+        let Ok(Command::Serve(settings)) = parse_line(line) else { panic!("it serves") };
+        assert_eq!((settings.listen.port(), settings.automatic, settings.token.as_str()), (0, false, "t"));
         assert_eq!(settings.webhook.as_deref(), Some("http://127.0.0.1:1/hook"));
-        assert!(read(arguments("--print-settings")).unwrap().1);
+        assert!(matches!(parse_line("--token t --print-settings"), Ok(Command::PrintSettings(_))));
     }
 
     #[test]
     fn what_is_no_flag_or_has_no_value_is_refused() {
         for line in ["--listen", "--listen here", "--tokens t", "serve", "--automatic perhaps"] {
-            assert!(read(arguments(line)).is_err(), "{line}");
+            assert!(parse_line(line).is_err(), "{line}");
         }
+    }
+
+    #[test]
+    fn help_is_asked_for_in_both_usual_ways() {
+        for line in ["--help", "-h", "--token t --help"] {
+            assert!(matches!(parse_line(line), Ok(Command::Help)), "{line}");
+        }
+    }
+
+    /// Each flag of the help with its default.
+    fn flags_in_help() -> Vec<(&'static str, &'static str)> {
+        let entries = HELP.split("\n  --").skip(1).filter_map(|entry| entry.split_once("default: "));
+        entries.map(|(entry, rest)| (entry.split(' ').next().unwrap(), rest.lines().next().unwrap())).collect()
+    }
+
+    #[test]
+    fn the_help_has_every_flag_with_its_default() {
+        let documented = flags_in_help();
+        assert_eq!(documented.len(), 12);
+        for (flag, default) in documented.into_iter().filter(|(flag, _)| *flag != "webhook") {
+            let mut settings = development_settings();
+            set(&mut settings, &format!("--{flag}"), default.to_owned()).unwrap();
+            assert_eq!(format!("{settings:?}"), format!("{:?}", development_settings()), "--{flag}");
+        }
+        let Retry { attempts, first } = development_settings().retry;
+        assert!(HELP.contains(&format!("{attempts} attempts each, the first pause is {} ms", first.as_millis())));
     }
 }

@@ -1,15 +1,16 @@
-//! The bodies of webhooks, as Meta's reference shows them. Pure: facts in, JSON out.
+//! The bodies of webhooks, as Meta's reference shows them. Pure functions: they read no clock and
+//! no state.
 
 use serde_json::{Map, Value, json};
 
-use crate::codes::title;
-use crate::message::Message;
+use crate::error_codes::title;
+use crate::messages::Message;
 use crate::receipt::Receipt;
 use crate::recipient::wa_id;
 use crate::settings::Settings;
 use crate::template::Template;
 
-/// One change of `field`, wrapped for the account. `at_ms` is when it happened.
+/// A whole webhook with one change of `field`, which happened at `at_ms` (Unix milliseconds).
 pub fn change(settings: &Settings, field: &str, value: &Value, at_ms: u64) -> Value {
     json!({
         "object": "whatsapp_business_account",
@@ -17,7 +18,8 @@ pub fn change(settings: &Settings, field: &str, value: &Value, at_ms: u64) -> Va
     })
 }
 
-/// The value of a `messages` change, which holds either `statuses` or `messages`.
+/// The value of a change of the field `messages`. `members` is `statuses`, or `messages` and
+/// `contacts`.
 pub fn messages(settings: &Settings, members: Map<String, Value>) -> Value {
     let mut value = members;
     value.insert("messaging_product".to_owned(), "whatsapp".into());
@@ -28,7 +30,7 @@ pub fn messages(settings: &Settings, members: Map<String, Value>) -> Value {
     Value::Object(value)
 }
 
-/// One element of `statuses`.
+/// One element of `statuses`: the receipt of one message.
 pub fn status(message: &Message, receipt: Receipt, at_ms: u64) -> Value {
     let mut status = Map::new();
     let mut put = |name: &str, value: Value| status.insert(name.to_owned(), value);
@@ -40,7 +42,7 @@ pub fn status(message: &Message, receipt: Receipt, at_ms: u64) -> Value {
         put("biz_opaque_callback_data", data.as_str().into());
     }
     match receipt {
-        // Priced when it is sent and again when it is delivered; `read` then says no more about it.
+        // Meta repeats the price with `delivered` and leaves it out with `read`.
         Receipt::Sent | Receipt::Delivered => put("pricing", pricing()),
         Receipt::Failed { code } => put("errors", json!([failure(code)])),
         Receipt::Read => None,
@@ -60,34 +62,37 @@ fn failure(code: u32) -> Value {
     })
 }
 
-/// The members of a `messages` change that tells of something a person wrote. `content` is what depends on the kind.
+/// The members `messages` and `contacts` for something that a person sent. `content` is the part
+/// that depends on the kind of message.
 pub fn inbound(from: &str, id: &str, content: Value, at_ms: u64) -> Map<String, Value> {
     let mut message = json!({ "from": from, "id": id, "timestamp": seconds(at_ms) });
     if let (Value::Object(message), Value::Object(content)) = (&mut message, content) {
         message.extend(content);
     }
-    // A name beyond ASCII: the escaping, and so the signature over raw bytes, is put to the test by every one of them.
+    // Not ASCII on purpose: each of these webhooks tests the escaping, and so the signature over
+    // raw bytes.
     let contact = json!({ "profile": { "name": "Umukunzi wa Rayón 💙" }, "wa_id": from });
     Map::from_iter([("contacts".to_owned(), json!([contact])), ("messages".to_owned(), json!([message]))])
 }
 
-/// What every template webhook says about its template. `hyphens` spells the language as some of Meta's examples do.
+/// The members that every template webhook has. With `hyphens` the language is spelled `rw-RW`, as
+/// in some of Meta's examples.
 pub fn template(template: &Template, hyphens: bool) -> Map<String, Value> {
     let language = if hyphens { template.language.replace('_', "-") } else { template.language.clone() };
     Map::from_iter([
-        // An integer here, a string in the lookup.
+        // An integer here; the lookup has it as a string.
         ("message_template_id".to_owned(), template.id.into()),
         ("message_template_name".to_owned(), template.name.as_str().into()),
         ("message_template_language".to_owned(), language.into()),
     ])
 }
 
-/// The digits receipts call the person by: their `wa_id`, which may differ from what was sent to.
+/// How receipts name the person: by `wa_id`, which may differ from the number that was sent to.
 pub fn recipient_id(message: &Message) -> String {
     wa_id(message.to.trim_start_matches('+'))
 }
 
-/// Timestamps of messages are strings.
+/// Unix seconds as a string, which is how Meta writes the timestamps of messages.
 fn seconds(at_ms: u64) -> Value {
     (at_ms / 1_000).to_string().into()
 }

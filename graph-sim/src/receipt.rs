@@ -1,30 +1,30 @@
-//! What becomes of a message after it was accepted, told to the webhook: receipts, and what people write back.
+//! Webhooks about messages: the receipts after a message was accepted, and what people write back.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::courier::{Posted, WebhookError};
-use crate::message::{Channel, Delivery, Message};
+use crate::messages::{Channel, Delivery, Message};
 use crate::payload;
 use crate::recipient::wa_id;
 use crate::script::only_digits;
-use crate::state::World;
+use crate::simulator::Simulator;
+use crate::webhook::{Posted, WebhookError};
 
-/// One status of a message.
+/// The status of a message in a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "camelCase")]
 pub enum Receipt {
-    /// On its way.
+    /// Sent to the phone.
     Sent,
-    /// On the phone.
+    /// Shown on the phone.
     Delivered,
-    /// Seen.
+    /// Read by the person.
     Read,
-    /// Never to arrive.
+    /// It will not be delivered.
     Failed {
-        /// Meta's code of the reason, such as 131026.
+        /// Meta's error code, such as 131026.
         code: u32,
     },
 }
@@ -39,7 +39,7 @@ pub enum Inbound {
     Start,
     /// Any other text.
     Text {
-        /// What it says.
+        /// The text.
         text: String,
     },
     /// The button "I didn't request a code" under a message.
@@ -49,17 +49,21 @@ pub enum Inbound {
     },
 }
 
-/// What follows an accepted message by itself.
+/// The receipts that follow an accepted message by themselves in automatic mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum AutomaticReceipts {
+    /// `sent`, then `delivered`.
     Delivered,
+    /// `sent`, then `failed` with this code.
     Failed { code: u32 },
-    OnlySent,
-    Nothing,
+    /// `sent` and nothing more.
+    SentOnly,
+    /// No receipt at all.
+    None,
 }
 
 impl Receipt {
-    /// Meta's word.
+    /// Meta's name of this status.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sent => "sent",
@@ -79,13 +83,20 @@ impl Receipt {
     }
 }
 
-impl World {
-    /// Tells the webhook one receipt. Order and repetition are the caller's choice.
+impl Simulator {
+    /// Posts one receipt. Callers may post them in any order and more than once.
+    ///
+    /// # Errors
+    /// [`WebhookError::UnknownMessage`]; or the webhook was not accepted, and then the message has
+    /// its new state nevertheless.
     pub async fn receipt(&self, id: &str, receipt: Receipt) -> Result<Posted, WebhookError> {
         self.receipts(&[(id.to_owned(), receipt)]).await
     }
 
-    /// Tells the webhook several receipts in one body, in this order.
+    /// Posts several receipts as one webhook, in this order.
+    ///
+    /// # Errors
+    /// As [`Simulator::receipt`].
     pub async fn receipts(&self, receipts: &[(String, Receipt)]) -> Result<Posted, WebhookError> {
         let now_ms = self.clock.now_ms();
         let statuses = receipts.iter().map(|(id, receipt)| Ok(payload::status(&self.advance(id, *receipt)?, *receipt, now_ms)));
@@ -94,7 +105,10 @@ impl World {
         self.post_webhook(&payload::change(&self.settings, "messages", &payload::messages(&self.settings, members), now_ms)).await
     }
 
-    /// Tells the webhook that a person wrote.
+    /// Posts what a person sent to the business. `from` is their number, in any spelling.
+    ///
+    /// # Errors
+    /// The webhook was not accepted.
     pub async fn inbound(&self, from: &str, inbound: &Inbound) -> Result<Posted, WebhookError> {
         let now_ms = self.clock.now_ms();
         let from = wa_id(&only_digits(from));
@@ -102,41 +116,47 @@ impl World {
         self.post_webhook(&payload::change(&self.settings, "messages", &payload::messages(&self.settings, members), now_ms)).await
     }
 
-    /// Tells the webhook any change of any field, for what has no method of its own.
+    /// Posts a change of any field: for events that have no method here.
+    ///
+    /// # Errors
+    /// The webhook was not accepted.
     pub async fn event(&self, field: &str, value: &Value) -> Result<Posted, WebhookError> {
         self.post_webhook(&payload::change(&self.settings, field, value, self.clock.now_ms())).await
     }
 
-    /// In automatic mode, lets `fate` take its course beside the answer: a receipt may well overtake it, as Meta's do.
-    pub(crate) fn follow(self: &Arc<Self>, message: &Message, fate: Fate) {
-        let wanted = {
+    /// Posts `receipts` in the background, if automatic mode is on. They do not wait for the
+    /// response of the send, because Meta's receipts overtake it, too.
+    pub(crate) fn post_automatically(self: &Arc<Self>, message: &Message, receipts: AutomaticReceipts) {
+        let enabled = {
             let state = self.lock();
             state.automatic && state.webhook.is_some()
         };
-        if !wanted {
+        if !enabled {
             return;
         }
-        let (world, id) = (Arc::clone(self), message.id.clone());
+        let (simulator, id) = (Arc::clone(self), message.id.clone());
         self.spawn(async move {
-            for receipt in fate.receipts() {
-                if let Err(error) = world.receipt(&id, receipt).await {
+            for receipt in receipts.in_order() {
+                if let Err(error) = simulator.receipt(&id, receipt).await {
                     eprintln!("gave up on the receipt '{}': {error}", receipt.name());
                 }
             }
         });
     }
 
+    /// Records the receipt, and returns the message as it is then.
     fn advance(&self, id: &str, receipt: Receipt) -> Result<Message, WebhookError> {
         let (delivery, failure) = receipt.delivery();
-        self.change(|state| {
-            let ours = |message: &&mut Message| message.id == id && message.channel == Channel::Whatsapp;
-            let message = state.messages.iter_mut().find(ours);
+        self.update(|state| {
+            let is_it = |message: &&mut Message| message.id == id && message.channel == Channel::Whatsapp;
+            let message = state.messages.iter_mut().find(is_it);
             let message = message.ok_or_else(|| WebhookError::UnknownMessage(id.to_owned()))?;
             message.advance(delivery, failure);
             Ok(message.clone())
         })
     }
 
+    /// The part of an inbound message that depends on its kind.
     fn content(&self, inbound: &Inbound) -> Value {
         let text = |body: &str| json!({ "type": "text", "text": { "body": body } });
         match inbound {
@@ -152,13 +172,13 @@ impl World {
     }
 }
 
-impl Fate {
-    fn receipts(self) -> Vec<Receipt> {
+impl AutomaticReceipts {
+    fn in_order(self) -> Vec<Receipt> {
         match self {
             Self::Delivered => vec![Receipt::Sent, Receipt::Delivered],
             Self::Failed { code } => vec![Receipt::Sent, Receipt::Failed { code }],
-            Self::OnlySent => vec![Receipt::Sent],
-            Self::Nothing => vec![],
+            Self::SentOnly => vec![Receipt::Sent],
+            Self::None => vec![],
         }
     }
 }

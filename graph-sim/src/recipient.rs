@@ -1,15 +1,16 @@
-//! How Meta reads a recipient, which is not how a careful client would.
+//! How Meta parses a recipient's number.
 //!
-//! **Invariant:** without a plus the business's own country code is prepended, whatever the digits are. That is Meta's
-//! documented rule, and the reason why a code can reach a stranger.
+//! **Invariant:** a number without a plus gets the business's own country code in front, whatever
+//! its digits are. That is Meta's documented rule, and the reason why a code can reach a stranger.
 
 use crate::error::GraphError;
 use crate::settings::Business;
 
-/// The digits that `to` means. Hyphens, brackets and spaces separate; nothing else does.
+/// The digits of `to`, with country code. Separators are hyphens, round brackets and spaces, and
+/// nothing else.
 ///
 /// # Errors
-/// 131009 for anything else than 8 to 15 digits, 131021 for the business's own number.
+/// 131009 for anything but 8 to 15 digits, 131021 for the business's own number.
 pub fn digits(to: &str, business: &Business) -> Result<String, GraphError> {
     let written = to.trim();
     let plus = written.starts_with('+');
@@ -30,8 +31,9 @@ pub fn digits(to: &str, business: &Business) -> Result<String, GraphError> {
     Ok(digits)
 }
 
-/// The identity WhatsApp answers with: mostly the digits, but Mexican mobiles carry an extra 1 and many Brazilian ones lack
-/// their ninth digit. A client that matches receipts by number meets a stranger here.
+/// The `wa_id` that WhatsApp responds with. Mostly it equals `digits`, but Mexican mobile numbers
+/// get an extra 1, and many Brazilian ones lose their ninth digit. A client that matches receipts
+/// by number does not find these.
 pub fn wa_id(digits: &str) -> String {
     if let Some(national) = digits.strip_prefix("52").filter(|national| national.len() == 10) {
         return format!("521{national}");

@@ -1,14 +1,14 @@
-//! What Meta's review does to templates and to the account, and how the webhook tells it.
+//! What Meta's review does to templates and to the business number, and the webhooks about it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::courier::{Posted, WebhookError};
 use crate::payload;
-use crate::state::World;
-use crate::template::{Status, Template};
+use crate::simulator::Simulator;
+use crate::template::{Template, TemplateStatus};
+use crate::webhook::{Posted, WebhookError};
 
-/// A change of a template.
+/// A change of a template by Meta.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
 pub enum Review {
@@ -16,46 +16,46 @@ pub enum Review {
     Approve,
     /// It may be sent again after a pause.
     Reinstate,
-    /// It may not be sent for a while: people blocked or reported it.
+    /// It may not be sent for a while, because people blocked or reported it.
     Pause,
     /// It may never be sent again.
     Disable,
-    /// It was refused.
+    /// It was rejected.
     Reject {
         /// `PROMOTIONAL`, `INCORRECT_CATEGORY`, `INVALID_FORMAT`, …
         reason: String,
     },
-    /// People's opinion of it changed.
+    /// Its quality rating changed.
     Quality {
         /// `GREEN`, `YELLOW`, `RED` or `UNKNOWN`.
         score: String,
     },
-    /// Meta moved it to another category, which clears its time to live.
+    /// It was moved to another category, which clears its time to live.
     Category {
-        /// `AUTHENTICATION`, `MARKETING`, `UTILITY`.
+        /// `AUTHENTICATION`, `MARKETING` or `UTILITY`.
         category: String,
     },
 }
 
-impl World {
-    /// The templates as they are.
+impl Simulator {
+    /// All templates in their present state.
     pub fn templates(&self) -> Vec<Template> {
         self.lock().templates.clone()
     }
 
-    /// Puts a template in, or in place of the one with its name and language. Nothing is told.
+    /// Adds a template, or replaces the one with the same name and language. Posts no webhook.
     pub fn put_template(&self, template: Template) {
         let mut state = self.lock();
         state.templates.retain(|other| !other.is(&template.name, &template.language));
         state.templates.push(template);
     }
 
-    /// Takes a translation away. Nothing is told.
+    /// Removes one language of a template. Posts no webhook.
     pub fn remove_template(&self, name: &str, language: &str) {
         self.lock().templates.retain(|template| !template.is(name, language));
     }
 
-    /// Changes a template without telling: a receiver that relies on the webhook alone never learns it.
+    /// Changes a template without a webhook: a receiver that does not poll never sees this change.
     ///
     /// # Errors
     /// [`WebhookError::UnknownTemplate`].
@@ -63,25 +63,27 @@ impl World {
         self.apply(name, language, review).map(drop)
     }
 
-    /// Changes a template and tells the webhook.
+    /// Changes a template and posts the webhook about it.
     ///
     /// # Errors
-    /// [`WebhookError::UnknownTemplate`]; or the webhook did not get through, and the template is changed all the same.
+    /// [`WebhookError::UnknownTemplate`]; or the webhook was not accepted, and then the template is
+    /// changed nevertheless.
     pub async fn review(&self, name: &str, language: &str, review: &Review) -> Result<Posted, WebhookError> {
         let before = self.apply(name, language, review)?;
         let mut value = payload::template(&before, self.lock().hyphens);
-        let field = review.tell(&before, &mut value);
+        let field = review.describe(&before, &mut value);
         self.event(field, &Value::Object(value)).await
     }
 
-    /// The business number's quality and tier from now on. Nothing is told: Meta's events for it vary, see [`World::event`].
+    /// Sets the business number's quality and tier. Posts no webhook, because Meta's events for it
+    /// vary: use [`Simulator::event`].
     pub fn set_number(&self, quality: &str, tier: &str) {
         let mut state = self.lock();
         quality.clone_into(&mut state.number.quality);
         tier.clone_into(&mut state.number.tier);
     }
 
-    /// Changes the template and returns what it was before.
+    /// Changes the template and returns it as it was before.
     fn apply(&self, name: &str, language: &str, review: &Review) -> Result<Template, WebhookError> {
         let mut state = self.lock();
         let found = state.templates.iter_mut().find(|template| template.is(name, language));
@@ -96,13 +98,13 @@ impl Review {
     fn apply(&self, template: &mut Template) {
         match self {
             Self::Approve | Self::Reinstate => {
-                template.status = Status::Approved;
+                template.status = TemplateStatus::Approved;
                 "NONE".clone_into(&mut template.rejected_reason);
             }
-            Self::Pause => template.status = Status::Paused,
-            Self::Disable => template.status = Status::Disabled,
+            Self::Pause => template.status = TemplateStatus::Paused,
+            Self::Disable => template.status = TemplateStatus::Disabled,
             Self::Reject { reason } => {
-                template.status = Status::Rejected;
+                template.status = TemplateStatus::Rejected;
                 template.rejected_reason.clone_from(reason);
             }
             Self::Quality { score } => template.quality.clone_from(score),
@@ -113,9 +115,9 @@ impl Review {
         }
     }
 
-    /// Adds to `value` what this change says, and names its field.
-    fn tell(&self, before: &Template, value: &mut Map<String, Value>) -> &'static str {
-        let (field, more) = match self {
+    /// Adds the members for this change to `value`, and returns the webhook's field.
+    fn describe(&self, before: &Template, value: &mut Map<String, Value>) -> &'static str {
+        let (field, members) = match self {
             Self::Approve => status("APPROVED", "NONE", json!({})),
             Self::Reinstate => status("REINSTATED", "NONE", json!({ "other_info": { "title": "UNPAUSE" } })),
             Self::Pause => status(
@@ -133,8 +135,8 @@ impl Review {
                 ("template_category_update", json!({ "previous_category": before.category, "new_category": category }))
             }
         };
-        if let Value::Object(more) = more {
-            value.extend(more);
+        if let Value::Object(members) = members {
+            value.extend(members);
         }
         if field == STATUS {
             value.insert("message_template_category".to_owned(), before.category.as_str().into());
@@ -145,8 +147,8 @@ impl Review {
 
 const STATUS: &str = "message_template_status_update";
 
-fn status(event: &str, reason: &str, mut more: Value) -> (&'static str, Value) {
-    more["event"] = event.into();
-    more["reason"] = reason.into();
-    (STATUS, more)
+fn status(event: &str, reason: &str, mut members: Value) -> (&'static str, Value) {
+    members["event"] = event.into();
+    members["reason"] = reason.into();
+    (STATUS, members)
 }

@@ -1,4 +1,4 @@
-//! What goes wrong on purpose: rules that wait for a call, and take it.
+//! Scripted faults: rules that wait for a call and decide its response.
 
 use std::time::Duration;
 
@@ -7,90 +7,90 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::GraphError;
 
-/// What a call meets instead of the ordinary answer.
+/// What happens to a call instead of the usual response.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum Fault {
-    /// Nothing but the rule's delay.
+    /// Only the rule's delay.
     Slow,
-    /// An error of Meta's list (or of the SMS provider's). Nothing is sent.
+    /// An error of Meta, or of the text-message provider. Nothing is sent.
     Error {
         /// `error.code`.
         code: u32,
-        /// `error.error_subcode`; 463 says a token has expired.
+        /// `error.error_subcode`; 463 means that a token has expired.
         #[serde(default)]
         subcode: Option<u32>,
-        /// Replaces the HTTP status of the style. 200 has been seen.
+        /// The HTTP status; Meta has been seen to send 200. Absent: the status of the style.
         #[serde(default)]
         status: Option<u16>,
-        /// Seconds, as a `Retry-After` header.
+        /// The `Retry-After` header, in seconds.
         #[serde(default)]
         retry_after_s: Option<u64>,
         /// `error.error_data.details`.
         #[serde(default)]
         details: Option<String>,
     },
-    /// Accepted, and never answered.
+    /// Accepted, and there is never a response.
     Hang,
-    /// The connection closes without an answer.
+    /// The connection closes without a response.
     Drop {
-        /// Whether the message was accepted before.
+        /// Whether the message was accepted first.
         accepted: bool,
     },
-    /// Accepted, and answered 200 with bytes that are no JSON.
+    /// Accepted; the response is 200 with a body that is not JSON.
     Garbage,
-    /// A status without an envelope, as a proxy in between would answer.
+    /// A status without Meta's error envelope, as a proxy on the way would respond.
     Bare {
         /// The HTTP status.
         status: u16,
-        /// Whether the message was accepted before.
+        /// Whether the message was accepted first.
         accepted: bool,
     },
-    /// Accepted, and answered 200 without `messages`.
+    /// Accepted; the response is 200 without `messages`.
     NoId,
-    /// Accepted, with another `message_status` than `accepted`; no receipt follows by itself.
+    /// Accepted, with this `message_status`; no automatic receipt follows.
     Held {
         /// `held_for_quality_assessment` or `paused`.
         message_status: String,
     },
     /// Accepted; the automatic receipt says `failed` with this code.
     FailsLater {
-        /// The code in the receipt.
+        /// Meta's error code in the receipt.
         code: u32,
     },
     /// Accepted; the automatic receipts end at `sent`.
     NeverDelivered,
 }
 
-/// Which call a rule waits for.
+/// The kind of call that a rule waits for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Operation {
     /// A send over WhatsApp.
     #[default]
     Send,
-    /// A lookup of templates, the list or one.
+    /// A lookup of one or all templates.
     Templates,
     /// A lookup of the business number.
     Number,
-    /// A send over either SMS stand-in.
+    /// A send over either text-message provider.
     Sms,
 }
 
-/// A fault and when it strikes. The oldest rule that fits takes the call.
+/// A fault, and the calls that it applies to. Of several matching rules the oldest applies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rule {
-    /// The calls meant.
+    /// The kind of call. Absent in JSON: `send`.
     #[serde(default)]
     pub on: Operation,
-    /// Only messages to this number, in any spelling with its country code. None: any.
+    /// Only messages to this number, in any spelling with its country code. Absent: any.
     #[serde(default)]
     pub to: Option<String>,
-    /// How many calls it takes. None: all of them, until the script is cleared.
+    /// How many calls it applies to. Absent: all of them, until the script is cleared.
     #[serde(default)]
     pub times: Option<u32>,
-    /// Milliseconds before the answer, after the message was accepted.
+    /// Delay of the response in milliseconds, after the message was accepted.
     #[serde(default)]
     pub delay_ms: u64,
     /// What happens.
@@ -98,17 +98,17 @@ pub struct Rule {
 }
 
 impl Fault {
-    /// The error `code`, nothing else said.
+    /// The error `code`, and the rest of it by default.
     pub fn error(code: u32) -> Self {
         Self::Error { code, subcode: None, status: None, retry_after_s: None, details: None }
     }
 
-    /// The error `code` with `Retry-After`, in seconds.
+    /// The error `code` with a `Retry-After` header, in seconds.
     pub fn error_after(code: u32, retry_after_s: u64) -> Self {
         Self::Error { code, subcode: None, status: None, retry_after_s: Some(retry_after_s), details: None }
     }
 
-    /// Whether the message counts as arrived in spite of the fault.
+    /// Whether the message arrives in spite of the fault.
     pub fn accepts(&self) -> bool {
         match self {
             Self::Error { .. } => false,
@@ -117,7 +117,7 @@ impl Fault {
         }
     }
 
-    /// The error it stands for, if it does.
+    /// The Graph API's error, if this fault is [`Fault::Error`].
     pub fn as_error(&self) -> Option<GraphError> {
         let Self::Error { code, subcode, status, retry_after_s, details } = self else {
             return None;
@@ -133,17 +133,17 @@ impl Fault {
 }
 
 impl Rule {
-    /// Strikes the next call, once.
+    /// Applies to the next call.
     pub fn once(fault: Fault) -> Self {
         Self::times(1, fault)
     }
 
-    /// Strikes the next `times` calls.
+    /// Applies to the next `times` calls.
     pub fn times(times: u32, fault: Fault) -> Self {
         Self { times: Some(times), ..Self::always(fault) }
     }
 
-    /// Strikes every call until the script is cleared.
+    /// Applies to every call until the script is cleared.
     pub fn always(fault: Fault) -> Self {
         Self { on: Operation::Send, to: None, times: None, delay_ms: 0, fault }
     }
@@ -162,45 +162,46 @@ impl Rule {
         self
     }
 
-    /// With the answer held back for `delay`.
+    /// Delays the response by `delay`.
     #[must_use]
     pub fn after(mut self, delay: Duration) -> Self {
         self.delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         self
     }
 
-    fn fits(&self, operation: Operation, digits: &str) -> bool {
+    fn matches(&self, operation: Operation, digits: &str) -> bool {
         self.on == operation && self.to.as_deref().is_none_or(|to| only_digits(to) == digits)
     }
 }
 
-/// The rules still waiting, oldest first.
+/// The rules that are not used up, oldest first.
 #[derive(Debug, Default)]
 pub struct Script {
     rules: Vec<Rule>,
 }
 
 impl Script {
-    /// Adds a rule behind the others.
+    /// Adds a rule after the others.
     pub fn push(&mut self, rule: Rule) {
         if rule.times != Some(0) {
             self.rules.push(rule);
         }
     }
 
-    /// Forgets every rule.
+    /// Removes every rule.
     pub fn clear(&mut self) {
         self.rules.clear();
     }
 
-    /// What is still waiting.
+    /// The rules that are not used up.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
     }
 
-    /// The oldest rule for this call, used up by one. `digits` is empty where a call has no recipient.
+    /// The oldest rule that matches this call; it then applies to one call less. `digits` is empty
+    /// for a call without a recipient.
     pub fn take(&mut self, operation: Operation, digits: &str) -> Option<Rule> {
-        let at = self.rules.iter().position(|rule| rule.fits(operation, digits))?;
+        let at = self.rules.iter().position(|rule| rule.matches(operation, digits))?;
         let rule = self.rules.get_mut(at)?;
         let taken = rule.clone();
         rule.times = rule.times.map(|left| left.saturating_sub(1));
@@ -211,7 +212,7 @@ impl Script {
     }
 }
 
-/// The digits of a number in any spelling.
+/// `number` without everything that is not a digit.
 pub fn only_digits(number: &str) -> String {
     number.chars().filter(char::is_ascii_digit).collect()
 }

@@ -1,6 +1,7 @@
-//! A running stand-in: its socket, its connections, its end.
+//! The running simulator: its socket, its connections and its end.
 //!
-//! It accepts connections itself, because a router can only answer: closing a connection in place of an answer is done below it.
+//! It does not use `axum::serve`, because a router always responds: to close a connection without a
+//! response, the connection has to be served here.
 
 use std::io;
 use std::ops::Deref;
@@ -18,51 +19,52 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tower::ServiceExt;
 
-use crate::answer::HangUp;
+use crate::response::CloseConnection;
 use crate::routes;
 use crate::settings::Settings;
-use crate::state::World;
+use crate::simulator::Simulator;
 
-/// A running stand-in. It is its [`World`], plus a socket. Dropping it stops it.
+/// A [`Simulator`] that listens on a socket. Dropping it stops it.
 #[derive(Debug)]
 pub struct Graph {
-    world: Arc<World>,
+    simulator: Arc<Simulator>,
     url: String,
     accepting: JoinHandle<()>,
 }
 
 impl Graph {
-    /// Binds `settings.listen` and answers from then on.
+    /// Binds `settings.listen`. When this returns, connections are accepted.
     ///
     /// # Errors
     /// The address cannot be bound.
     pub async fn start(settings: Settings) -> io::Result<Self> {
         let listener = TcpListener::bind(settings.listen).await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let world = World::new(settings);
-        let accepting = tokio::spawn(accept(listener, routes::router(&world)));
-        Ok(Self { world, url, accepting })
+        let simulator = Simulator::new(settings);
+        let accepting = tokio::spawn(accept(listener, routes::router(&simulator)));
+        Ok(Self { simulator, url, accepting })
     }
 
-    /// `http://address:port`, without a slash at the end: the base URL of a Graph client.
+    /// `http://address:port`, without a slash at the end: the base URL for a client.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The world behind it, for a task of its own.
-    pub fn world(&self) -> Arc<World> {
-        Arc::clone(&self.world)
+    /// The simulator, for a task that outlives a borrow.
+    pub fn simulator(&self) -> Arc<Simulator> {
+        Arc::clone(&self.simulator)
     }
 
-    /// Closes the socket and every connection, hung ones too. The port is free when this returns.
+    /// Closes the socket and every connection, also those that wait for a response. The port is
+    /// free when this returns.
     pub async fn stop(mut self) {
         self.end();
-        // The task was cancelled; that it says so is no news.
+        // The only error is that the task was cancelled, and we just did that.
         let _ = (&mut self.accepting).await;
     }
 
     fn end(&self) {
-        self.world.abort();
+        self.simulator.abort();
         self.accepting.abort();
     }
 }
@@ -74,14 +76,14 @@ impl Drop for Graph {
 }
 
 impl Deref for Graph {
-    type Target = World;
+    type Target = Simulator;
 
-    fn deref(&self) -> &World {
-        &self.world
+    fn deref(&self) -> &Simulator {
+        &self.simulator
     }
 }
 
-/// Serves until cancelled. The connections end with it, because their set is dropped with it.
+/// Accepts connections until it is cancelled. That closes the connections, too: it drops their set.
 async fn accept(listener: TcpListener, router: Router) {
     let mut connections = JoinSet::new();
     loop {
@@ -97,16 +99,17 @@ async fn accept(listener: TcpListener, router: Router) {
 }
 
 async fn serve(stream: TcpStream, router: Router) {
-    // Small answers must not wait for the client's delayed acknowledgement; without it they are only slower.
+    // Otherwise small responses wait for the client's delayed acknowledgement. If it fails, they
+    // are just slow.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request: Request<Incoming>| answer(router.clone(), request));
-    // A client that hangs up, or one that we hang up on: neither is an error here.
+    let service = service_fn(move |request: Request<Incoming>| handle(router.clone(), request));
+    // The only errors are connections that the client closed, or that we closed on purpose.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn answer(router: Router, request: Request<Incoming>) -> io::Result<Response> {
+async fn handle(router: Router, request: Request<Incoming>) -> io::Result<Response> {
     let Ok(response) = router.oneshot(request.map(Body::new)).await;
-    if response.extensions().get::<HangUp>().is_some() {
+    if response.extensions().get::<CloseConnection>().is_some() {
         return Err(io::ErrorKind::ConnectionAborted.into());
     }
     Ok(response)

@@ -1,4 +1,7 @@
-//! What a stand-in is started with. The defaults are development values: anyone may know them, so they open nothing else.
+//! What the simulator is started with.
+//!
+//! The defaults are development values that everybody may know. They must not be used anywhere
+//! else.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -6,34 +9,35 @@ use std::time::Duration;
 use crate::error::StatusStyle;
 use crate::template::{self, Template};
 
-/// Identity, credentials and first state of a stand-in.
+/// Identity, credentials and initial state.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where to listen; port 0 takes a free one.
+    /// The address to listen on; port 0 means any free one.
     pub listen: SocketAddr,
-    /// The bearer token that every Graph call must carry.
+    /// The bearer token that every Graph API call has to carry.
     pub token: String,
-    /// The business number's id, as in the path of a send.
+    /// The business number's id, which is in the path of a send.
     pub phone_number_id: String,
-    /// The WhatsApp Business Account's id, as in the path of the template lookup.
+    /// The WhatsApp Business Account's id, which is in the path of the template lookup.
     pub waba_id: String,
-    /// The business's own number, which a recipient without a plus inherits its country code from.
+    /// The business's own number. A recipient without a plus gets its country code.
     pub business: Business,
-    /// Key of `X-Hub-Signature-256`.
+    /// The key of the signature in `X-Hub-Signature-256`.
     pub app_secret: String,
-    /// What the handshake sends as `hub.verify_token`.
+    /// `hub.verify_token` of the handshake.
     pub verify_token: String,
-    /// Where webhooks go; the handshake precedes the first. None: nowhere, until one is set.
+    /// The URL that webhooks are posted to, after a handshake. Absent: none is posted until
+    /// [`Simulator::set_webhook`](crate::Simulator::set_webhook) gives one.
     pub webhook: Option<String>,
-    /// Whether `sent` and `delivered` follow every accepted send by themselves.
+    /// Whether the receipts `sent` and `delivered` follow every accepted send automatically.
     pub automatic: bool,
-    /// Which of the two tables gives an error its HTTP status.
+    /// The table from which errors get their HTTP status.
     pub style: StatusStyle,
-    /// How often, and how patiently, a webhook is repeated.
+    /// How a webhook is retried.
     pub retry: Retry,
-    /// The templates at the start.
+    /// The templates that exist at the start.
     pub templates: Vec<Template>,
-    /// Credentials of the two SMS stand-ins.
+    /// Credentials for the two text-message providers.
     pub sms: Sms,
 }
 
@@ -42,20 +46,21 @@ pub struct Settings {
 pub struct Business {
     /// Its country calling code, digits only.
     pub country_code: String,
-    /// The whole number, digits only.
+    /// The whole number with its country code, digits only.
     pub digits: String,
 }
 
-/// Bounded exponential backoff. Meta goes on for days; nobody waits that long for a test.
+/// Retries of a webhook, with exponential backoff. Meta retries for days; here the attempts are
+/// bounded, so that a test does not wait.
 #[derive(Clone, Copy, Debug)]
 pub struct Retry {
-    /// Posts in all, the first one included.
+    /// The number of attempts, including the first.
     pub attempts: u32,
-    /// The pause after the first failure; it doubles up to ten seconds.
+    /// The pause after the first attempt. It doubles after each, up to ten seconds.
     pub first: Duration,
 }
 
-/// What the SMS stand-ins take as credentials.
+/// The credentials that the text-message providers accept.
 #[derive(Clone, Debug)]
 pub struct Sms {
     /// Africa's Talking `username`.

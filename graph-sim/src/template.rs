@@ -1,40 +1,40 @@
-//! Message templates: their states per (name, language), and what a state means for a send.
+//! Message templates: one state for each name and language, and what a state means for a send.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::error::GraphError;
 
-/// One translation of a template.
+/// A template in one language.
 #[derive(Clone, Debug)]
 pub struct Template {
-    /// Meta's id: digits. A string in the lookup, an integer in webhooks.
+    /// Meta's id. It is a string in the lookup and an integer in webhooks.
     pub id: u64,
-    /// Lower case, digits, underscores.
+    /// Lower-case letters, digits and underscores.
     pub name: String,
-    /// Meta's code of the language, with an underscore.
+    /// Meta's code of the language, such as `rw_RW`.
     pub language: String,
-    /// Where it stands in review.
-    pub status: Status,
-    /// `AUTHENTICATION`, unless Meta re-categorised it.
+    /// The result of Meta's review.
+    pub status: TemplateStatus,
+    /// `AUTHENTICATION`, unless Meta changed it.
     pub category: String,
-    /// What it was before.
+    /// The category before Meta changed it. Absent: it was never changed.
     pub previous_category: Option<String>,
     /// `GREEN`, `YELLOW`, `RED` or `UNKNOWN`.
     pub quality: String,
-    /// `NONE`, or why it was rejected.
+    /// Why it was rejected, or `NONE`.
     pub rejected_reason: String,
-    /// Seconds Meta tries to deliver; None after a re-categorisation.
+    /// How long Meta tries to deliver, in seconds. Absent after a change of the category.
     pub send_ttl_s: Option<u32>,
-    /// Minutes the footer tells.
+    /// The minutes in the footer.
     pub code_expiration_minutes: u32,
 }
 
-/// A template's state, as both the lookup and the webhook spell it.
+/// A template's state, spelled as in the lookup and in webhooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[expect(missing_docs, reason = "the names are Meta's and say all there is")]
-pub enum Status {
+#[expect(missing_docs, reason = "Meta's names")]
+pub enum TemplateStatus {
     Approved,
     Archived,
     Deleted,
@@ -50,11 +50,12 @@ pub enum Status {
 /// The name of the development template.
 pub const NAME: &str = "otp_login";
 
-/// The development template in two languages, a spare, and one whose name merely contains the first's: a client that takes
-/// the lookup's substring match for an exact one will pick it.
+/// The development template and a spare one, each in two languages. The first in the list is
+/// another template whose name contains theirs: a client that takes the lookup's substring match
+/// for an exact one picks it by mistake.
 pub fn defaults() -> Vec<Template> {
     vec![
-        Template::new(1, "old_otp_login", "en_US").with_status(Status::Rejected),
+        Template::new(1, "old_otp_login", "en_US").with_status(TemplateStatus::Rejected),
         Template::new(2, NAME, "rw_RW"),
         Template::new(3, NAME, "en_US"),
         Template::new(4, "otp_login_spare", "rw_RW"),
@@ -63,13 +64,13 @@ pub fn defaults() -> Vec<Template> {
 }
 
 impl Template {
-    /// An approved authentication template; `serial` makes its id.
+    /// An approved authentication template, with an id made of `serial`.
     pub fn new(serial: u64, name: &str, language: &str) -> Self {
         Self {
             id: 594_425_479_000_000 + serial,
             name: name.to_owned(),
             language: language.to_owned(),
-            status: Status::Approved,
+            status: TemplateStatus::Approved,
             category: "AUTHENTICATION".to_owned(),
             previous_category: None,
             quality: "GREEN".to_owned(),
@@ -79,29 +80,34 @@ impl Template {
         }
     }
 
-    /// The same in another state.
+    /// The same template in another state.
     #[must_use]
-    pub fn with_status(mut self, status: Status) -> Self {
+    pub fn with_status(mut self, status: TemplateStatus) -> Self {
         self.status = status;
         self
     }
 
-    /// Whether it is this translation.
+    /// Whether it has this name and language.
     pub fn is(&self, name: &str, language: &str) -> bool {
         self.name == name && self.language == language
     }
 
-    /// Why a message cannot be sent with it, if so.
-    pub fn usable(&self) -> Result<(), GraphError> {
+    /// Checks that messages can be sent with it.
+    ///
+    /// # Errors
+    /// 132015 if it is paused, 132016 if it is disabled, 132001 in every other state but approved.
+    pub fn check_sendable(&self) -> Result<(), GraphError> {
         match self.status {
-            Status::Approved => Ok(()),
-            Status::Paused => Err(GraphError::new(132_015).details("Template is paused due to low quality so it cannot be sent")),
-            Status::Disabled => Err(GraphError::new(132_016).details("Template was paused too many times and is now permanently disabled")),
+            TemplateStatus::Approved => Ok(()),
+            TemplateStatus::Paused => Err(GraphError::new(132_015).details("Template is paused due to low quality so it cannot be sent")),
+            TemplateStatus::Disabled => {
+                Err(GraphError::new(132_016).details("Template was paused too many times and is now permanently disabled"))
+            }
             _ => Err(missing(&self.name, &self.language)),
         }
     }
 
-    /// What the phone shows. Meta's own words, in English whatever the language.
+    /// What the phone shows: Meta's text, in English for every language.
     pub fn text(&self, code: &str) -> String {
         format!(
             "{code} is your verification code. For your security, do not share this code. This code expires in {} minutes.",
@@ -109,7 +115,7 @@ impl Template {
         )
     }
 
-    /// Every field of the lookup.
+    /// All fields of the lookup.
     pub fn fields(&self) -> Map<String, Value> {
         let mut fields = Map::new();
         let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
@@ -143,7 +149,7 @@ impl Template {
     }
 }
 
-/// 132001, as Meta words it.
+/// 132001: there is no such template, in Meta's words.
 pub fn missing(name: &str, language: &str) -> GraphError {
     GraphError::new(132_001).details(format!("template name ({name}) does not exist in {language}"))
 }

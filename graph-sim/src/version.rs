@@ -1,14 +1,14 @@
-//! Which versions of the Graph API answer.
+//! The supported versions of the Graph API.
 //!
-//! Meta quietly answers an expired version as the oldest living one; here it is refused, so that an outdated setting is
-//! noticed in a test and not in a changelog.
+//! Meta silently serves an expired version as the oldest supported one. Here it is refused, so that
+//! a test notices an outdated setting.
 
 use crate::error::GraphError;
 
 /// The newest version.
 pub const CURRENT: &str = "v26.0";
 
-/// A version and the Unix second of its end, from Meta's changelog. The newest has none yet.
+/// Each version with its end in Unix seconds, from Meta's changelog. The newest has no end yet.
 const VERSIONS: &[(&str, u64)] = &[
     ("v20.0", 1_790_208_000), // 2026-09-24
     ("v21.0", 1_800_489_600), // 2027-01-21
@@ -19,10 +19,10 @@ const VERSIONS: &[(&str, u64)] = &[
     (CURRENT, u64::MAX),
 ];
 
-/// Whether `version` answers at `now_ms`.
+/// Checks that `version` is supported at `now_ms` (Unix milliseconds).
 ///
 /// # Errors
-/// 2635 for an expired one, 2500 for one that never was.
+/// 2635 for an expired version, 2500 for an unknown one.
 pub fn check(version: &str, now_ms: u64) -> Result<(), GraphError> {
     match VERSIONS.iter().find(|(known, _)| *known == version) {
         Some((_, end_s)) if now_ms / 1_000 < *end_s => Ok(()),
@@ -32,7 +32,7 @@ pub fn check(version: &str, now_ms: u64) -> Result<(), GraphError> {
     }
 }
 
-/// 2500: nothing is at `path`.
+/// 2500: there is nothing at `path`.
 pub fn unknown_path(path: &str) -> GraphError {
     GraphError::new(2_500).message(format!("Unknown path components: {path}"))
 }

@@ -1,4 +1,4 @@
-// The phone's screen. Everything shown is put in as text, never as markup.
+// The phone's screen. Everything is inserted as text, never as markup.
 
 const PERIOD_MS = 1000;
 const byId = (id) => document.getElementById(id);
@@ -13,7 +13,7 @@ function element(tag, className, text) {
   return node;
 }
 
-function say(node, state) {
+function setState(node, state) {
   if (node.textContent === state) return;
   node.textContent = state;
   node.classList.toggle("bad", /^(failed|REJECTED|PAUSED|DISABLED)/.test(state));
@@ -26,15 +26,15 @@ function button(label, action) {
   return node;
 }
 
-// A control call, and what came of it in one line.
-async function tell(what, path, body) {
-  const answer = await fetch(`/control/${path}`, {
+// Posts a control call and shows its result in one line.
+async function control(label, path, body) {
+  const response = await fetch(`/control/${path}`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body),
   });
-  const refusal = answer.ok ? undefined : await answer.json().catch(() => ({ error: answer.statusText }));
-  byId("status").textContent = answer.ok ? `${what}: done` : `${what}: ${refusal.error}`;
+  const failure = response.ok ? undefined : await response.json().catch(() => ({ error: response.statusText }));
+  byId("status").textContent = response.ok ? `${label}: done` : `${label}: ${failure.error}`;
   await refresh();
 }
 
@@ -45,11 +45,11 @@ function actions(message) {
   if (message.channel !== "whatsapp") return row;
   const { id, to: from } = message;
   row.append(
-    button("Deliver", () => tell("Deliver", "receipts", receipt(id, "delivered"))),
-    button("Fail", () => tell("Fail", "receipts", receipt(id, "failed", 131026))),
-    button("Read", () => tell("Read", "receipts", receipt(id, "read"))),
-    button("I didn't request a code", () => tell("Report", "inbound", { from, kind: "didNotRequestCode", id })),
-    button("Write STOP", () => tell("STOP", "inbound", { from, kind: "stop" })),
+    button("Deliver", () => control("Deliver", "receipts", receipt(id, "delivered"))),
+    button("Fail", () => control("Fail", "receipts", receipt(id, "failed", 131026))),
+    button("Read", () => control("Read", "receipts", receipt(id, "read"))),
+    button("I didn't request a code", () => control("Report", "inbound", { from, kind: "didNotRequestCode", id })),
+    button("Write STOP", () => control("STOP", "inbound", { from, kind: "stop" })),
   );
   return row;
 }
@@ -57,9 +57,9 @@ function actions(message) {
 function draw(message) {
   const item = element("li");
   const time = new Date(message.atMs).toLocaleTimeString();
-  const road = [message.channel, message.language].filter(Boolean).join(", ");
+  const provider = [message.channel, message.language].filter(Boolean).join(", ");
   const state = element("span", "state");
-  const meta = element("p", "meta", `${message.to} · ${time} · ${road} · `);
+  const meta = element("p", "meta", `${message.to} · ${time} · ${provider} · `);
   meta.append(state);
   item.append(meta, element("p", "code", message.code), element("p", "", message.text), actions(message));
   return { item, state };
@@ -76,7 +76,7 @@ function show(messages) {
     }
     const { item, state } = shown.get(message.id);
     const text = message.failure ? `${message.delivery} (${message.failure})` : message.delivery;
-    say(state, text);
+    setState(state, text);
     item.hidden = phones.value !== "" && phones.value !== message.to;
   }
   byId("empty").hidden = messages.length > 0;
@@ -90,7 +90,7 @@ function offerPhones(messages) {
 function showTemplates(templates) {
   const text = JSON.stringify(templates);
   const place = byId("templates");
-  // Drawn anew only when something changed: a button must not vanish under a finger.
+  // Redrawn only if something changed: a button must not disappear while somebody presses it.
   if (place.dataset.shown === text) return;
   place.dataset.shown = text;
   place.replaceChildren(...templates.map(drawTemplate));
@@ -100,9 +100,9 @@ function drawTemplate({ name, language, status }) {
   const item = element("li");
   const title = element("p", "", `${name} · ${language} · `);
   const state = element("span", "state");
-  say(state, status);
+  setState(state, status);
   title.append(state);
-  const review = (label, kind) => button(label, () => tell(`${label} ${name}`, "template", { name, language, review: { kind } }));
+  const review = (label, kind) => button(label, () => control(`${label} ${name}`, "template", { name, language, review: { kind } }));
   const row = element("div", "actions");
   row.append(review("Approve", "approve"), review("Pause", "pause"), review("Disable", "disable"));
   item.append(title, row);

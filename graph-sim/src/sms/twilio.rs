@@ -11,35 +11,40 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{answer, is_e164, take};
-use crate::message::{Channel, Message};
+use super::{accept, is_e164, respond};
+use crate::messages::{Channel, Message};
 use crate::script::{Fault, Rule};
-use crate::state::World;
+use crate::simulator::Simulator;
 
 /// The longest `ValidityPeriod`, in seconds.
 const VALIDITY_MAX_S: u32 = 36_000;
 
-/// The form of a send; Twilio ignores fields it does not know.
+/// The form of a send. Twilio ignores unknown fields.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Send {
+pub(super) struct SendForm {
     to: Option<String>,
     from: Option<String>,
     body: Option<String>,
     validity_period: Option<String>,
 }
 
-pub(super) async fn send(State(world): State<Arc<World>>, Path(sid): Path<String>, headers: HeaderMap, Form(form): Form<Send>) -> Response {
-    if !authentic(&world, &sid, &headers) {
+pub(super) async fn send(
+    State(simulator): State<Arc<Simulator>>,
+    Path(sid): Path<String>,
+    headers: HeaderMap,
+    Form(form): Form<SendForm>,
+) -> Response {
+    if !is_authentic(&simulator, &sid, &headers) {
         return error(20_003, None);
     }
     let (to, from, body) = match fields(&form) {
         Ok(fields) => fields,
         Err(code) => return error(code, None),
     };
-    let (rule, message) = take(&world, Channel::Twilio, to, body, format!("SM{}", world.ids.hex(32)));
-    let scripted = rule.as_ref().and_then(scripted);
-    answer(&world, rule, || match (message, scripted) {
+    let (rule, message) = accept(&simulator, Channel::Twilio, to, body, format!("SM{}", simulator.ids.hex(32)));
+    let scripted = rule.as_ref().and_then(scripted_error);
+    respond(&simulator, rule, || match (message, scripted) {
         (Some(message), _) => (StatusCode::CREATED, Json(queued(&message, &sid, from))).into_response(),
         (None, Some((code, status))) => error(code, status),
         (None, None) => error(20_500, None),
@@ -47,15 +52,18 @@ pub(super) async fn send(State(world): State<Arc<World>>, Path(sid): Path<String
     .await
 }
 
-fn authentic(world: &World, sid: &str, headers: &HeaderMap) -> bool {
-    let sms = &world.settings().sms;
+fn is_authentic(simulator: &Simulator, sid: &str, headers: &HeaderMap) -> bool {
+    let sms = &simulator.settings().sms;
     let expected = format!("Basic {}", STANDARD.encode(format!("{}:{}", sms.account_sid, sms.auth_token)));
     let given = headers.get(header::AUTHORIZATION).and_then(|given| given.to_str().ok());
     sid == sms.account_sid && given == Some(expected.as_str())
 }
 
-/// The fields a send cannot do without, or Twilio's code for the first that is wrong.
-fn fields(form: &Send) -> Result<(&str, &str, &str), u32> {
+/// The required fields `To`, `From` and `Body`.
+///
+/// # Errors
+/// Twilio's code for the first field that is wrong.
+fn fields(form: &SendForm) -> Result<(&str, &str, &str), u32> {
     let to = form.to.as_deref().ok_or(21_604_u32)?;
     let from = form.from.as_deref().ok_or(21_603_u32)?;
     let body = form.body.as_deref().filter(|body| !body.is_empty()).ok_or(21_602_u32)?;
@@ -69,7 +77,7 @@ fn fields(form: &Send) -> Result<(&str, &str, &str), u32> {
     Ok((to, from, body))
 }
 
-fn scripted(rule: &Rule) -> Option<(u32, Option<StatusCode>)> {
+fn scripted_error(rule: &Rule) -> Option<(u32, Option<StatusCode>)> {
     match rule.fault {
         Fault::Error { code, status, .. } => Some((code, status.and_then(|status| StatusCode::from_u16(status).ok()))),
         _ => None,
@@ -85,8 +93,9 @@ fn queued(message: &Message, sid: &str, from: &str) -> Value {
     })
 }
 
+/// Twilio's error envelope. `status` replaces the HTTP status that belongs to `code`.
 fn error(code: u32, status: Option<StatusCode>) -> Response {
-    let (usual, message) = match code {
+    let (default_status, message) = match code {
         20_003 => (StatusCode::UNAUTHORIZED, "Authenticate"),
         20_404 => (StatusCode::NOT_FOUND, "The requested resource was not found"),
         20_429 => (StatusCode::TOO_MANY_REQUESTS, "Too Many Requests"),
@@ -99,7 +108,7 @@ fn error(code: u32, status: Option<StatusCode>) -> Response {
         21_626 => (StatusCode::BAD_REQUEST, "The ValidityPeriod is invalid"),
         _ => (StatusCode::BAD_REQUEST, "Error"),
     };
-    let status = status.unwrap_or(usual);
+    let status = status.unwrap_or(default_status);
     let more_info = format!("https://www.twilio.com/docs/errors/{code}");
     let body = json!({ "code": code, "message": message, "more_info": more_info, "status": status.as_u16() });
     (status, Json(body)).into_response()

@@ -1,18 +1,18 @@
-//! The stand-in from outside: what people, shells and the page use.
+//! `/messages`, `/control/*` and the page.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::receiver::Receiver;
-use super::{Answer, FAN, answer, http, message, message_to, send, start};
-use otp_graph_sim::{Graph, Settings, Status};
+use super::{FAN, Response, fetch, http, message, message_to, send, start};
+use otp_graph_sim::{Graph, Settings, TemplateStatus};
 
-async fn post(graph: &Graph, path: &str, body: &Value) -> Answer {
-    answer(http().post(format!("{}/control/{path}", graph.url())).json(body)).await.expect("an answer")
+async fn post(graph: &Graph, path: &str, body: &Value) -> Response {
+    fetch(http().post(format!("{}/control/{path}", graph.url())).json(body)).await.expect("a response")
 }
 
-async fn get(graph: &Graph, path: &str) -> Answer {
-    answer(http().get(format!("{}{path}", graph.url()))).await.expect("an answer")
+async fn get(graph: &Graph, path: &str) -> Response {
+    fetch(http().get(format!("{}{path}", graph.url()))).await.expect("a response")
 }
 
 #[tokio::test]
@@ -31,19 +31,19 @@ async fn messages_are_listed_by_number_and_time() {
     let since = all[0]["atMs"].as_u64().unwrap();
     assert_eq!(get(&graph, &format!("/messages?to={FAN}&since={since}")).await.body, json!([all[2]]));
 
-    let cleared = answer(http().request(Method::DELETE, format!("{}/messages", graph.url()))).await;
+    let cleared = fetch(http().request(Method::DELETE, format!("{}/messages", graph.url()))).await;
     assert_eq!((cleared.unwrap().status, graph.messages().len()), (204, 0));
 }
 
 #[tokio::test]
-async fn faults_and_switches_are_set_over_http() {
+async fn faults_and_settings_are_set_over_http() {
     let graph = start().await;
     let fault = json!({ "to": FAN, "times": 1, "fault": { "kind": "error", "code": 130_429, "retryAfterS": 5 } });
     assert_eq!(post(&graph, "faults", &fault).await.status, 204);
     assert_eq!(post(&graph, "settings", &json!({ "style": "table" })).await.status, 204);
     assert_eq!(get(&graph, "/control/faults").await.body[0]["fault"]["code"], 130_429);
-    let answer = send(&graph, &message()).await;
-    assert_eq!((answer.status, answer.headers["retry-after"].to_str().unwrap()), (429, "5"));
+    let response = send(&graph, &message()).await;
+    assert_eq!((response.status, response.headers["retry-after"].to_str().unwrap()), (429, "5"));
 
     let limits = json!({ "throughputMps": 1, "pairLimit": true });
     assert_eq!(post(&graph, "settings", &limits).await.status, 204);
@@ -69,7 +69,7 @@ async fn a_misspelt_control_call_is_refused() {
 }
 
 #[tokio::test]
-async fn receipts_reviews_and_replies_are_asked_for_over_http() {
+async fn receipts_reviews_and_replies_are_triggered_over_http() {
     let mut receiver = Receiver::start().await;
     let graph = Graph::start(Settings::default()).await.unwrap();
     assert_eq!(post(&graph, "handshake", &json!({})).await.status, 502, "there is no webhook yet");
@@ -91,7 +91,7 @@ async fn receipts_reviews_and_replies_are_asked_for_over_http() {
     assert_eq!(paused.map(|value| value["message_template_language"].clone()), [json!("rw_RW"), json!("en_US")]);
     let quiet = json!({ "name": "otp_login", "language": "en_US", "quiet": true, "review": { "kind": "approve" } });
     assert_eq!(post(&graph, "template", &quiet).await.body, json!({ "attempts": 0 }));
-    let approved = |template: &otp_graph_sim::Template| template.is("otp_login", "en_US") && template.status == Status::Approved;
+    let approved = |template: &otp_graph_sim::Template| template.is("otp_login", "en_US") && template.status == TemplateStatus::Approved;
     assert!(graph.templates().iter().any(approved));
 
     let event = json!({ "field": "account_update", "value": { "event": "ACCOUNT_RESTRICTION" } });
@@ -101,7 +101,7 @@ async fn receipts_reviews_and_replies_are_asked_for_over_http() {
 }
 
 #[tokio::test]
-async fn the_page_brings_all_it_needs_and_lets_nothing_else_in() {
+async fn the_page_loads_nothing_from_elsewhere() {
     let graph = start().await;
     for path in ["/", "/page.css", "/page.js"] {
         let response = http().get(format!("{}{path}", graph.url())).send().await.unwrap();

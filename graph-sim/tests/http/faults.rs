@@ -1,14 +1,14 @@
-//! Everything that can be made to go wrong, in both styles of HTTP status.
+//! Every scripted fault, and the rate limits.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{FAN, answer, message, message_to, send, sending, start, try_send};
+use super::{FAN, fetch, message, message_to, send, send_request, start, try_send};
 use otp_graph_sim::{Fault, Rule, StatusStyle};
 
 #[tokio::test]
-async fn each_error_can_be_had_in_both_styles() {
+async fn each_error_can_be_scripted_in_both_styles() {
     let graph = start().await;
     for (code, plain, table) in [
         (0, 401, 401),
@@ -54,31 +54,31 @@ async fn each_error_can_be_had_in_both_styles() {
         for (style, status) in [(StatusStyle::Plain, plain), (StatusStyle::Table, table)] {
             graph.set_status_style(style);
             graph.script(Rule::once(Fault::error(code)));
-            let answer = send(&graph, &message()).await;
-            assert_eq!((answer.status, answer.code()), (status, &json!(code)), "{style:?}: {answer:?}");
-            assert!(answer.body["error"]["message"].as_str().unwrap().starts_with(&format!("(#{code}) ")), "{answer:?}");
-            assert!(!answer.headers.contains_key("retry-after"));
+            let response = send(&graph, &message()).await;
+            assert_eq!((response.status, response.code()), (status, &json!(code)), "{style:?}: {response:?}");
+            assert!(response.body["error"]["message"].as_str().unwrap().starts_with(&format!("(#{code}) ")), "{response:?}");
+            assert!(!response.headers.contains_key("retry-after"));
         }
     }
     assert_eq!(graph.messages(), []);
 }
 
 #[tokio::test]
-async fn an_error_can_say_when_to_come_back_and_travel_with_any_status() {
+async fn an_error_can_have_a_retry_after_and_any_status() {
     let graph = start().await;
     graph.script(Rule::once(Fault::error_after(130_429, 7)));
-    let answer = send(&graph, &message()).await;
-    assert_eq!((answer.status, answer.headers["retry-after"].to_str().unwrap()), (400, "7"));
+    let response = send(&graph, &message()).await;
+    assert_eq!((response.status, response.headers["retry-after"].to_str().unwrap()), (400, "7"));
 
     let expired = Fault::Error { code: 190, subcode: Some(463), status: Some(200), retry_after_s: None, details: None };
     graph.script(Rule::once(expired));
-    let answer = send(&graph, &message()).await;
-    assert_eq!((answer.status, &answer.body["error"]["error_subcode"]), (200, &json!(463)));
-    assert_eq!(answer.body["error"]["error_data"], Value::Null, "token errors have none");
+    let response = send(&graph, &message()).await;
+    assert_eq!((response.status, &response.body["error"]["error_subcode"]), (200, &json!(463)));
+    assert_eq!(response.body["error"]["error_data"], Value::Null, "token errors have none");
 }
 
 #[tokio::test]
-async fn a_rule_strikes_as_often_as_it_says_and_only_whom_it_means() {
+async fn a_rule_applies_as_often_as_it_says_and_only_to_its_number() {
     let graph = start().await;
     graph.script(Rule::times(2, Fault::error(131_026)).to(FAN));
     assert_eq!(send(&graph, &message_to("+250788000001")).await.status, 200);
@@ -88,14 +88,14 @@ async fn a_rule_strikes_as_often_as_it_says_and_only_whom_it_means() {
 }
 
 #[tokio::test]
-async fn a_hung_send_has_arrived_and_ends_only_with_the_stand_in() {
+async fn a_hung_send_has_arrived_and_ends_only_with_the_simulator() {
     let graph = start().await;
     graph.script(Rule::once(Fault::Hang));
-    let hung = tokio::spawn(answer(sending(&graph, &message())));
+    let hung = tokio::spawn(fetch(send_request(&graph, &message())));
     assert_eq!(graph.arrived(FAN, 1).await.code, "012345");
     assert!(!hung.is_finished());
     graph.stop().await;
-    assert!(hung.await.unwrap().is_err(), "the connection closed without an answer");
+    assert!(hung.await.unwrap().is_err(), "the connection closed without a response");
 }
 
 #[tokio::test]
@@ -110,7 +110,7 @@ async fn a_dropped_connection_says_nothing_about_the_message() {
 }
 
 #[tokio::test]
-async fn an_answer_can_be_useless_in_several_ways() {
+async fn a_response_can_be_useless_in_several_ways() {
     let graph = start().await;
     for (fault, status, body_is_json) in [
         (Fault::Garbage, 200, false),
@@ -120,9 +120,9 @@ async fn an_answer_can_be_useless_in_several_ways() {
     ] {
         graph.clear_messages();
         graph.script(Rule::once(fault.clone()));
-        let answer = send(&graph, &message()).await;
-        assert_eq!((answer.status, answer.body.is_object()), (status, body_is_json), "{fault:?}: {answer:?}");
-        assert_eq!(answer.body["messages"], Value::Null, "{fault:?}");
+        let response = send(&graph, &message()).await;
+        assert_eq!((response.status, response.body.is_object()), (status, body_is_json), "{fault:?}: {response:?}");
+        assert_eq!(response.body["messages"], Value::Null, "{fault:?}");
         assert_eq!(graph.messages().len(), usize::from(fault.accepts()), "{fault:?}");
     }
 }
@@ -135,12 +135,12 @@ async fn a_message_can_be_held_for_assessment() {
 }
 
 #[tokio::test]
-async fn a_slow_answer_comes_after_the_message() {
+async fn a_slow_response_comes_after_the_message() {
     let graph = start().await;
     let hour = Duration::from_hours(1);
     graph.script(Rule::once(Fault::Slow).after(hour));
     for count in 1..=2 {
-        let slow = tokio::spawn(answer(sending(&graph, &message())));
+        let slow = tokio::spawn(fetch(send_request(&graph, &message())));
         graph.arrived(FAN, count).await;
         assert!(!slow.is_finished());
         slow.abort();
@@ -151,7 +151,7 @@ async fn a_slow_answer_comes_after_the_message() {
 }
 
 #[tokio::test]
-async fn the_limits_hold_when_they_are_switched_on() {
+async fn the_rate_limits_apply_when_they_are_switched_on() {
     let graph = start().await;
     graph.limit_pairs(true);
     for _ in 0..45 {

@@ -1,8 +1,8 @@
-//! What can be looked up: templates, one template, the business number.
+//! The lookups: templates, one template, the business number.
 
 use serde_json::{Value, json};
 
-use super::{answer, get, http, start};
+use super::{fetch, get, http, start};
 use otp_graph_sim::{Fault, Graph, Operation, Rule, VERSION};
 
 async fn templates(graph: &Graph, query: &str) -> Value {
@@ -43,17 +43,17 @@ async fn the_pages_are_linked_both_ways() {
     let mut seen = names(&page);
     while let Some(next) = page["paging"]["next"].as_str() {
         let request = http().get(next).bearer_auth(&graph.settings().token);
-        page = answer(request).await.unwrap().body;
+        page = fetch(request).await.unwrap().body;
         seen.extend(names(&page));
     }
     assert_eq!(seen, names(&templates(&graph, "limit=100").await));
     let previous = page["paging"]["previous"].as_str().expect("a way back");
-    let back = answer(http().get(previous).bearer_auth(&graph.settings().token)).await.unwrap();
+    let back = fetch(http().get(previous).bearer_auth(&graph.settings().token)).await.unwrap();
     assert_eq!(names(&back.body), ["otp_login/en_US", "otp_login_spare/rw_RW"]);
 }
 
 #[tokio::test]
-async fn only_the_fields_asked_for_are_told() {
+async fn only_the_requested_fields_are_returned() {
     let graph = start().await;
     let page = templates(&graph, "name=otp_login&language=rw_RW&fields=status,quality_score,message_send_ttl_seconds").await;
     let first = &page["data"][0];
@@ -77,7 +77,7 @@ async fn one_object_is_read_by_its_id() {
 }
 
 #[tokio::test]
-async fn the_number_tells_its_limits() {
+async fn the_number_has_its_limits() {
     let graph = start().await;
     graph.set_number("YELLOW", "TIER_250");
     let path = format!(
@@ -91,7 +91,7 @@ async fn the_number_tells_its_limits() {
 }
 
 #[tokio::test]
-async fn a_lookup_can_be_made_to_fail_without_touching_the_sends() {
+async fn a_scripted_fault_of_lookups_leaves_sends_alone() {
     let graph = start().await;
     graph.script(Rule::once(Fault::error(80_007)).on(Operation::Templates));
     assert_eq!(super::send(&graph, &super::message()).await.status, 200);

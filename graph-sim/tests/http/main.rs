@@ -1,4 +1,5 @@
-//! The stand-in, tried over real HTTP. What these tests share: a start, a well-formed send, and an answer taken apart.
+//! The simulator over real HTTP. This file has what the tests share: a running simulator, a valid
+//! send, and a client.
 
 mod control;
 mod faults;
@@ -15,15 +16,15 @@ use otp_graph_sim::{Graph, Settings, VERSION};
 
 const FAN: &str = "+250788123456";
 
-/// An answer, read to its end. The body is null where it was no JSON.
+/// A response with its whole body, which is null if it was not JSON.
 #[derive(Debug)]
-struct Answer {
+struct Response {
     status: u16,
     headers: HeaderMap,
     body: Value,
 }
 
-impl Answer {
+impl Response {
     /// `error.code`, or null.
     fn code(&self) -> &Value {
         &self.body["error"]["code"]
@@ -56,35 +57,35 @@ fn message_to(number: &str) -> Value {
     message
 }
 
-async fn send(graph: &Graph, message: &Value) -> Answer {
-    try_send(graph, message).await.expect("an answer")
+async fn send(graph: &Graph, message: &Value) -> Response {
+    try_send(graph, message).await.expect("a response")
 }
 
-async fn try_send(graph: &Graph, message: &Value) -> reqwest::Result<Answer> {
-    answer(sending(graph, message)).await
+async fn try_send(graph: &Graph, message: &Value) -> reqwest::Result<Response> {
+    fetch(send_request(graph, message)).await
 }
 
-fn sending(graph: &Graph, message: &Value) -> reqwest::RequestBuilder {
+fn send_request(graph: &Graph, message: &Value) -> reqwest::RequestBuilder {
     let path = format!("/{VERSION}/{}/messages", graph.settings().phone_number_id);
-    authorised(graph, reqwest::Method::POST, &path).json(message)
+    authorised_request(graph, reqwest::Method::POST, &path).json(message)
 }
 
-async fn get(graph: &Graph, path: &str) -> Answer {
-    answer(authorised(graph, reqwest::Method::GET, path)).await.expect("an answer")
+async fn get(graph: &Graph, path: &str) -> Response {
+    fetch(authorised_request(graph, reqwest::Method::GET, path)).await.expect("a response")
 }
 
-fn authorised(graph: &Graph, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+fn authorised_request(graph: &Graph, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
     http().request(method, format!("{}{path}", graph.url())).bearer_auth(&graph.settings().token)
 }
 
-/// A client that no proxy of the machine comes between.
+/// A client that ignores the machine's proxy settings.
 fn http() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().expect("no option is set that could be refused")
 }
 
-async fn answer(request: reqwest::RequestBuilder) -> reqwest::Result<Answer> {
+async fn fetch(request: reqwest::RequestBuilder) -> reqwest::Result<Response> {
     let response = request.send().await?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let body = serde_json::from_slice(&response.bytes().await?).unwrap_or_default();
-    Ok(Answer { status, headers, body })
+    Ok(Response { status, headers, body })
 }

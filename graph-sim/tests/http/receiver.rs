@@ -1,4 +1,4 @@
-//! A receiver of webhooks, as the tests need one: it hands on what it got, and fails when it is told to.
+//! A webhook receiver for the tests: it passes on what it received, and can be told to fail.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use otp_graph_sim::SIGNATURE;
 
-/// What arrived: the signature header and the raw body.
+/// The signature header and the raw body.
 pub(super) type Received = (String, String);
 
 pub(super) struct Receiver {
@@ -38,12 +38,12 @@ impl Receiver {
         let (sender, received) = unbounded_channel();
         let failures = Arc::new(AtomicU32::new(0));
         let inner = Inner { sender, failures: Arc::clone(&failures) };
-        let router = Router::new().route("/hook", get(challenge).post(take)).with_state(inner);
+        let router = Router::new().route("/hook", get(challenge).post(receive)).with_state(inner);
         let serving = tokio::spawn(async { axum::serve(listener, router).await.expect("axum never returns an error") });
         Self { url, received, failures, serving }
     }
 
-    /// Answers the next `times` webhooks 503; they are received nevertheless.
+    /// Responds 503 to the next `times` webhooks. They are passed on nevertheless.
     pub fn fail(&self, times: u32) {
         self.failures.store(times, Ordering::SeqCst);
     }
@@ -74,7 +74,7 @@ async fn challenge(Query(query): Query<Vec<(String, String)>>) -> Result<String,
     }
 }
 
-async fn take(State(inner): State<Inner>, headers: HeaderMap, body: String) -> StatusCode {
+async fn receive(State(inner): State<Inner>, headers: HeaderMap, body: String) -> StatusCode {
     let signature = headers.get(SIGNATURE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     inner.sender.send((signature.to_owned(), body)).expect("the test listens");
     let fails = inner.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();

@@ -1,12 +1,12 @@
-//! What a send must look like, and what each fault in it is answered.
+//! What a send has to look like, and the error for each mistake in it.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{FAN, answer, authorised, http, message, message_to, send, start};
-use otp_graph_sim::{Delivery, Status, Template, VERSION};
+use super::{FAN, authorised_request, fetch, http, message, message_to, send, start};
+use otp_graph_sim::{Delivery, Template, TemplateStatus, VERSION};
 
-/// A send in which what is at `pointer` was replaced; null removes it.
+/// A valid send in which the value at the JSON pointer was replaced, or removed if `value` is null.
 fn with(pointer: &str, value: Value) -> Value {
     let mut message = message();
     let (parent, name) = pointer.rsplit_once('/').expect("a pointer");
@@ -23,20 +23,20 @@ const BODY: &str = "/template/components/0/parameters";
 const BUTTON: &str = "/template/components/1/parameters";
 
 #[tokio::test]
-async fn a_code_arrives_and_the_answer_says_so() {
+async fn a_code_arrives_and_the_response_says_so() {
     let graph = start().await;
-    let answer = send(&graph, &message()).await;
+    let response = send(&graph, &message()).await;
     let arrived = graph.arrived(FAN, 1).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
-    assert_eq!(answer.body["messaging_product"], "whatsapp");
-    assert_eq!(answer.body["contacts"], json!([{ "input": FAN, "wa_id": "250788123456" }]));
-    assert_eq!(answer.body["messages"], json!([{ "id": arrived.id, "message_status": "accepted" }]));
+    assert_eq!(response.status, 200, "{response:?}");
+    assert_eq!(response.body["messaging_product"], "whatsapp");
+    assert_eq!(response.body["contacts"], json!([{ "input": FAN, "wa_id": "250788123456" }]));
+    assert_eq!(response.body["messages"], json!([{ "id": arrived.id, "message_status": "accepted" }]));
     assert_eq!((arrived.to.as_str(), arrived.code.as_str()), (FAN, "012345"));
     assert_eq!((arrived.template.as_deref(), arrived.language.as_deref()), (Some("otp_login"), Some("rw_RW")));
     assert_eq!(arrived.callback_data.as_deref(), Some("req-1"));
     assert_eq!(arrived.delivery, Delivery::Accepted);
     for header in ["facebook-api-version", "x-fb-request-id", "x-fb-trace-id", "x-fb-rev", "x-business-use-case-usage"] {
-        assert!(answer.headers.contains_key(header), "{header}");
+        assert!(response.headers.contains_key(header), "{header}");
     }
 }
 
@@ -55,13 +55,13 @@ async fn every_spelling_that_clients_use_is_accepted() {
         ("unknown members at the top", with("/future", 1.into())),
         ("a BSUID beside the number", with("/recipient", "RW.1234".into())),
     ] {
-        let answer = send(&graph, &message).await;
-        assert_eq!(answer.status, 200, "{what}: {answer:?}");
+        let response = send(&graph, &message).await;
+        assert_eq!(response.status, 200, "{what}: {response:?}");
     }
 }
 
 #[tokio::test]
-async fn each_fault_in_a_send_has_its_code_and_nothing_arrives() {
+async fn each_mistake_in_a_send_has_its_code_and_nothing_arrives() {
     let graph = start().await;
     let long = json!([{ "type": "text", "text": "1234567890123456" }]);
     for (code, what, message) in [
@@ -103,8 +103,8 @@ async fn each_fault_in_a_send_has_its_code_and_nothing_arrives() {
         (132_012, "a header", with("/template/components/0/type", "header".into())),
         (100, "the body twice", with("/template/components/1/type", "body".into())),
     ] {
-        let answer = send(&graph, &message).await;
-        assert_eq!((answer.code(), answer.status), (&json!(code), 400), "{what}: {answer:?}");
+        let response = send(&graph, &message).await;
+        assert_eq!((response.code(), response.status), (&json!(code), 400), "{what}: {response:?}");
     }
     assert_eq!(graph.messages(), []);
 }
@@ -120,8 +120,8 @@ async fn a_bsuid_alone_cannot_receive_a_code() {
 #[tokio::test]
 async fn without_a_plus_the_code_reaches_a_stranger() {
     let graph = start().await;
-    let answer = send(&graph, &message_to("1 (631) 555-1234")).await;
-    assert_eq!(answer.body["contacts"][0]["wa_id"], "25016315551234");
+    let response = send(&graph, &message_to("1 (631) 555-1234")).await;
+    assert_eq!(response.body["contacts"][0]["wa_id"], "25016315551234");
     assert_eq!(graph.messages_to("+16315551234"), []);
     assert_eq!(graph.messages_to("+25016315551234").len(), 1);
 }
@@ -130,11 +130,11 @@ async fn without_a_plus_the_code_reaches_a_stranger() {
 async fn the_state_of_the_template_decides() {
     let graph = start().await;
     for (status, code) in [
-        (Status::Approved, Value::Null),
-        (Status::Paused, json!(132_015)),
-        (Status::Disabled, json!(132_016)),
-        (Status::Pending, json!(132_001)),
-        (Status::Rejected, json!(132_001)),
+        (TemplateStatus::Approved, Value::Null),
+        (TemplateStatus::Paused, json!(132_015)),
+        (TemplateStatus::Disabled, json!(132_016)),
+        (TemplateStatus::Pending, json!(132_001)),
+        (TemplateStatus::Rejected, json!(132_001)),
     ] {
         graph.put_template(Template::new(9, "otp_login", "rw_RW").with_status(status));
         assert_eq!(send(&graph, &message()).await.code(), &code, "{status:?}");
@@ -143,14 +143,14 @@ async fn the_state_of_the_template_decides() {
         let mut message = message();
         message["template"]["name"] = name.into();
         message["template"]["language"]["code"] = language.into();
-        let answer = send(&graph, &message).await;
+        let response = send(&graph, &message).await;
         let details = format!("template name ({name}) does not exist in {language}");
-        assert_eq!((answer.code(), &answer.body["error"]["error_data"]["details"]), (&json!(132_001), &json!(details)));
+        assert_eq!((response.code(), &response.body["error"]["error_data"]["details"]), (&json!(132_001), &json!(details)));
     }
 }
 
 #[tokio::test]
-async fn a_wrong_token_version_or_path_is_told() {
+async fn a_wrong_token_version_or_path_is_refused() {
     let graph = start().await;
     let id = &graph.settings().phone_number_id;
     for (status, code, token, path) in [
@@ -161,15 +161,15 @@ async fn a_wrong_token_version_or_path_is_told() {
         (400, 2_500, "", format!("/{VERSION}/{id}/message_templates")),
         (400, 100, "", format!("/{VERSION}/200000000000003/messages")),
     ] {
-        let mut request = authorised(&graph, Method::POST, &path);
+        let mut request = authorised_request(&graph, Method::POST, &path);
         if !token.is_empty() {
             request = http().post(format!("{}{path}", graph.url())).bearer_auth(token);
         }
-        let answer = answer(request.json(&message())).await.unwrap();
-        assert_eq!((answer.status, answer.code()), (status, &json!(code)), "{path}: {answer:?}");
-        assert_eq!(answer.body["error"]["fbtrace_id"], answer.headers["x-fb-trace-id"].to_str().unwrap());
+        let response = fetch(request.json(&message())).await.unwrap();
+        assert_eq!((response.status, response.code()), (status, &json!(code)), "{path}: {response:?}");
+        assert_eq!(response.body["error"]["fbtrace_id"], response.headers["x-fb-trace-id"].to_str().unwrap());
     }
     let bare = http().post(format!("{}/{VERSION}/{id}/messages", graph.url())).json(&message());
-    assert_eq!(answer(bare).await.unwrap().code(), 190);
+    assert_eq!(fetch(bare).await.unwrap().code(), 190);
     assert_eq!(graph.messages(), []);
 }

@@ -1,9 +1,9 @@
-//! The two SMS providers.
+//! The two text-message providers.
 
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
-use super::{FAN, answer, http, start};
+use super::{FAN, fetch, http, start};
 use otp_graph_sim::{Channel, Fault, Graph, Operation, Rule};
 
 fn bulk(graph: &Graph, numbers: &[&str]) -> RequestBuilder {
@@ -23,12 +23,12 @@ fn twilio_as(graph: &Graph, token: &str, form: &[(&str, &str)]) -> RequestBuilde
 }
 
 #[tokio::test]
-async fn africas_talking_answers_each_recipient_for_itself() {
+async fn africas_talking_has_a_status_for_each_recipient() {
     let graph = start().await;
     graph.script(Rule::once(Fault::error(405)).on(Operation::Sms).to("+250788000001"));
-    let answer = answer(bulk(&graph, &[FAN, "+250788000001", "0788"])).await.unwrap();
-    assert_eq!(answer.status, 201, "{answer:?}");
-    let data = &answer.body["SMSMessageData"];
+    let response = fetch(bulk(&graph, &[FAN, "+250788000001", "0788"])).await.unwrap();
+    assert_eq!(response.status, 201, "{response:?}");
+    let data = &response.body["SMSMessageData"];
     assert_eq!(data["Message"], "Sent to 1/3 Total Cost: KES 0.8000");
     let codes: Vec<&Value> = data["Recipients"].as_array().unwrap().iter().map(|one| &one["statusCode"]).collect();
     assert_eq!(codes, [101, 405, 403]);
@@ -46,11 +46,11 @@ async fn africas_talking_has_a_legacy_endpoint() {
         let request = http().post(format!("{}/version1/messaging", graph.url()));
         request.header("apiKey", key).form(&form)
     };
-    let json = answer(request(&graph.settings().sms.api_key).header("Accept", "application/json")).await.unwrap();
+    let json = fetch(request(&graph.settings().sms.api_key).header("Accept", "application/json")).await.unwrap();
     assert_eq!(json.body["SMSMessageData"]["Recipients"][0]["status"], "Success");
-    let xml = answer(request(&graph.settings().sms.api_key)).await.unwrap();
+    let xml = fetch(request(&graph.settings().sms.api_key)).await.unwrap();
     assert_eq!((xml.status, xml.headers["content-type"].to_str().unwrap()), (201, "application/xml"));
-    assert_eq!(answer(request("wrong")).await.unwrap().status, 401);
+    assert_eq!(fetch(request("wrong")).await.unwrap().status, 401);
     assert_eq!(graph.messages_to(FAN).len(), 2);
 }
 
@@ -58,9 +58,9 @@ async fn africas_talking_has_a_legacy_endpoint() {
 async fn twilio_queues_a_message() {
     let graph = start().await;
     let form = [("To", FAN), ("From", "BRAND"), ("Body", "012345 is your code"), ("ValidityPeriod", "300"), ("RiskCheck", "enable")];
-    let answer = answer(twilio(&graph, &form)).await.unwrap();
+    let response = fetch(twilio(&graph, &form)).await.unwrap();
     let message = graph.arrived(FAN, 1).await;
-    assert_eq!((answer.status, &answer.body["status"], &answer.body["sid"]), (201, &json!("queued"), &json!(message.id)));
+    assert_eq!((response.status, &response.body["status"], &response.body["sid"]), (201, &json!("queued"), &json!(message.id)));
     assert_eq!((message.channel, message.code.as_str()), (Channel::Twilio, "012345"));
 }
 
@@ -74,21 +74,21 @@ async fn twilio_says_what_is_wrong() {
         (vec![("To", "0788123456"), ("From", "BRAND"), ("Body", "1")], 400, 21_211),
         (vec![("To", FAN), ("From", "BRAND"), ("Body", "1"), ("ValidityPeriod", "0")], 400, 21_626),
     ] {
-        let answer = answer(twilio(&graph, &form)).await.unwrap();
-        assert_eq!((answer.status, &answer.body["code"], &answer.body["status"]), (status, &json!(code), &json!(status)), "{form:?}");
+        let response = fetch(twilio(&graph, &form)).await.unwrap();
+        assert_eq!((response.status, &response.body["code"], &response.body["status"]), (status, &json!(code), &json!(status)), "{form:?}");
     }
     let stranger = twilio_as(&graph, "another", &[]);
-    assert_eq!(answer(stranger).await.unwrap().body["code"], 20_003);
+    assert_eq!(fetch(stranger).await.unwrap().body["code"], 20_003);
     graph.script(Rule::once(Fault::error(21_614)).on(Operation::Sms));
     let form = [("To", FAN), ("From", "BRAND"), ("Body", "012345")];
-    assert_eq!(answer(twilio(&graph, &form)).await.unwrap().body["code"], 21_614);
+    assert_eq!(fetch(twilio(&graph, &form)).await.unwrap().body["code"], 21_614);
     assert_eq!(graph.messages(), []);
 }
 
 #[tokio::test]
-async fn an_sms_provider_can_hang_up_after_sending() {
+async fn a_provider_can_close_the_connection_after_sending() {
     let graph = start().await;
     graph.script(Rule::once(Fault::Drop { accepted: true }).on(Operation::Sms));
-    assert!(answer(bulk(&graph, &[FAN])).await.is_err());
+    assert!(fetch(bulk(&graph, &[FAN])).await.is_err());
     assert_eq!(graph.arrived(FAN, 1).await.code, "012345");
 }

@@ -1,4 +1,4 @@
-//! What the webhook is told, and how: signed, repeated, in any order.
+//! Webhooks: their bodies, their signature and their retries.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::receiver::Receiver;
 use super::{FAN, message, send};
-use otp_graph_sim::{Delivery, Fault, Graph, Inbound, Posted, Receipt, Retry, Review, Rule, Settings, Status, WebhookError, sign};
+use otp_graph_sim::{Delivery, Fault, Graph, Inbound, Posted, Receipt, Retry, Review, Rule, Settings, TemplateStatus, WebhookError, sign};
 
-/// A stand-in whose webhooks arrive, and that loses no time when they don't.
+/// A simulator and the receiver of its webhooks. It retries without waiting.
 async fn start() -> (Graph, Receiver) {
     let receiver = Receiver::start().await;
     let retry = Retry { attempts: 4, first: Duration::from_millis(1) };
@@ -77,7 +77,7 @@ async fn in_automatic_mode_sent_and_delivered_follow_by_themselves() {
         (Fault::NeverDelivered, vec!["sent"]),
     ] {
         graph.script(Rule::once(fault.clone()));
-        // Dropped connections included: the receipt comes all the same.
+        // A dropped connection is an error here, and the receipts come nevertheless.
         let _ = super::try_send(&graph, &message()).await;
         for status in expected {
             assert_eq!(receiver.next_value().await["statuses"][0]["status"], status, "{fault:?}");
@@ -86,7 +86,7 @@ async fn in_automatic_mode_sent_and_delivered_follow_by_themselves() {
 }
 
 #[tokio::test]
-async fn an_unanswered_webhook_is_repeated_but_not_for_ever() {
+async fn an_unanswered_webhook_is_retried_a_bounded_number_of_times() {
     let (graph, mut receiver) = start().await;
     let id = sent(&graph).await;
     receiver.fail(2);
@@ -140,20 +140,20 @@ async fn people_write_back() {
 }
 
 #[tokio::test]
-async fn a_review_changes_the_template_and_is_told() {
+async fn a_review_changes_the_template_and_posts_a_webhook() {
     let (graph, mut receiver) = start().await;
     let status = "message_template_status_update";
     let rejection = Review::Reject { reason: "PROMOTIONAL".to_owned() };
     let quality = Review::Quality { score: "RED".to_owned() };
     let category = Review::Category { category: "MARKETING".to_owned() };
     for (review, field, name, value, after) in [
-        (Review::Pause, status, "event", "PAUSED", Status::Paused),
-        (Review::Reinstate, status, "event", "REINSTATED", Status::Approved),
-        (Review::Disable, status, "event", "DISABLED", Status::Disabled),
-        (rejection, status, "reason", "PROMOTIONAL", Status::Rejected),
-        (Review::Approve, status, "event", "APPROVED", Status::Approved),
-        (quality, "message_template_quality_update", "new_quality_score", "RED", Status::Approved),
-        (category, "template_category_update", "new_category", "MARKETING", Status::Approved),
+        (Review::Pause, status, "event", "PAUSED", TemplateStatus::Paused),
+        (Review::Reinstate, status, "event", "REINSTATED", TemplateStatus::Approved),
+        (Review::Disable, status, "event", "DISABLED", TemplateStatus::Disabled),
+        (rejection, status, "reason", "PROMOTIONAL", TemplateStatus::Rejected),
+        (Review::Approve, status, "event", "APPROVED", TemplateStatus::Approved),
+        (quality, "message_template_quality_update", "new_quality_score", "RED", TemplateStatus::Approved),
+        (category, "template_category_update", "new_category", "MARKETING", TemplateStatus::Approved),
     ] {
         graph.review("otp_login", "rw_RW", &review).await.unwrap();
         let body: Value = serde_json::from_str(&receiver.next().await.1).unwrap();

@@ -11,7 +11,7 @@ use reqwest::{
 use serde_json::{Value, json};
 
 use super::{answer::Answer, door::Door, ledger::Ledger};
-use otp_graph_sim::World;
+use otp_graph_sim::Simulator;
 
 const SESSION_COOKIE: &str = "fan_session";
 const JSON: &str = "application/json";
@@ -133,7 +133,7 @@ impl Fan {
     }
 
     /// Asks for a code, which has to be granted, and reads it on the phone.
-    pub async fn receive_code(&self, graph: &World, phone: &str) -> Sent {
+    pub async fn receive_code(&self, graph: &Simulator, phone: &str) -> Sent {
         let before = graph.messages_to(phone).len();
         let challenge_id = challenge_of(&self.request(phone).await.expect(202));
         let code = graph.arrived(phone, before + 1).await.code;
@@ -141,7 +141,7 @@ impl Fan {
     }
 
     /// The whole way, each step of which has to succeed. Returns the session id that was redeemed.
-    pub async fn sign_in(&self, graph: &World, phone: &str) -> String {
+    pub async fn sign_in(&self, graph: &Simulator, phone: &str) -> String {
         let sent = self.receive_code(graph, phone).await;
         let session_id = session_of(&self.verify(&sent, &sent.code).await.expect(200));
         self.from_onboarding(&session_id).await.expect(204);

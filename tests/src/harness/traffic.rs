@@ -19,7 +19,7 @@ use super::{
     fan::{Fan, Sent, challenge_of},
     stack::Stack,
 };
-use otp_graph_sim::World;
+use otp_graph_sim::Simulator;
 
 /// What became of one fan.
 #[derive(Debug, Clone)]
@@ -86,7 +86,7 @@ impl Traffic {
             next.tick().await;
             // Spread over the whole span, so that codes of before are typed during and after.
             let wait = thinking.mul_f64(f64::from(set_out % 97) / 97.0);
-            let (fan, phone, graph) = (stack.fan_at(door.clone()), stack.phone(), stack.graph.world());
+            let (fan, phone, graph) = (stack.fan_at(door.clone()), stack.phone(), stack.graph.simulator());
             traffic.journeys.spawn(async move { journey(fan, phone, graph, wait, again).await });
             set_out += 1;
         }
@@ -99,7 +99,7 @@ impl Traffic {
     }
 }
 
-async fn journey(fan: Fan, phone: String, graph: Arc<World>, wait: Duration, again: bool) -> Journey {
+async fn journey(fan: Fan, phone: String, graph: Arc<Simulator>, wait: Duration, again: bool) -> Journey {
     let began = Instant::now();
     let asked = fan.request(&phone).await;
     let request = (began, Instant::now());

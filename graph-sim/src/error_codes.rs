@@ -1,19 +1,20 @@
-//! Meta's error codes: their titles and the HTTP status they travel with.
+//! Meta's error codes: their titles, and the HTTP status that comes with each.
 //!
-//! Sources disagree about the status, so there are two tables and a client must be right under both: what is documented is
-//! `error.code` alone.
+//! Meta documents `error.code` only, and sources disagree about the HTTP status. So there are two
+//! tables, and a client has to work with both.
 
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-/// Which table gives an error its HTTP status.
+/// The table from which errors get their HTTP status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum StatusStyle {
-    /// What clients have captured: 400 for nearly everything, throttles included.
+    /// As captured by clients: 400 for nearly everything, rate limits included.
     #[default]
     Plain,
-    /// Meta's older published table: 429 for throttles, 404 for a missing translation, 503 for a server that is away.
+    /// As Meta's older documentation has it: 429 for rate limits, 404 for a missing translation,
+    /// 503 for a server that is unavailable.
     Table,
 }
 
@@ -47,7 +48,7 @@ fn table(code: u32) -> StatusCode {
     }
 }
 
-/// Meta's title of `code`; the text after `(#code)` in `error.message`.
+/// Meta's title of `code`: the text after `(#code)` in `error.message`.
 pub fn title(code: u32) -> &'static str {
     TITLES
         .binary_search_by_key(&code, |(known, _)| *known)
@@ -56,7 +57,7 @@ pub fn title(code: u32) -> &'static str {
         .map_or("An unknown error occurred", |(_, title)| title)
 }
 
-/// Sorted by code.
+/// Sorted by code, for the binary search.
 const TITLES: &[(u32, &str)] = &[
     (0, "AuthException"),
     (1, "API Unknown"),

@@ -1,4 +1,4 @@
-//! The stand-in's whole memory, behind one lock, and the means to wait for a change of it.
+//! The simulator: all of its state behind one lock, and a way to wait for a change.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -6,23 +6,25 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::business_number::BusinessNumber;
 use crate::clock::Clock;
 use crate::error::StatusStyle;
 use crate::ids::Ids;
-use crate::message::Message;
-use crate::number::Number;
+use crate::messages::Message;
+use crate::rate_limits::RateLimits;
 use crate::script::{Rule, Script, only_digits};
 use crate::settings::Settings;
 use crate::template::Template;
-use crate::throttle::Throttle;
 
-/// How long [`World::wait_for`] waits before it gives up.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long [`Simulator::wait_for`] waits before it panics.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The world as the stand-in sees it: the phones, the templates, the script. Every scripting method is here or in the module
-/// of its subject; the HTTP control routes call the same ones.
+/// The phones, the templates, the business number and the script.
+///
+/// Tests script it with these methods; `/control/*` offers the same over HTTP. Methods about
+/// webhooks, receipts and templates are in the modules of these.
 #[derive(Debug)]
-pub struct World {
+pub struct Simulator {
     pub(crate) settings: Settings,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
@@ -32,32 +34,34 @@ pub struct World {
     tasks: Mutex<JoinSet<()>>,
 }
 
-/// What changes while the stand-in runs.
+/// Everything that changes while the simulator runs.
 #[derive(Debug)]
 pub(crate) struct State {
     pub messages: Vec<Message>,
     pub templates: Vec<Template>,
-    pub number: Number,
+    pub number: BusinessNumber,
     pub script: Script,
-    pub throttle: Throttle,
+    pub rate_limits: RateLimits,
+    /// Delays every response.
     pub latency: Duration,
     pub style: StatusStyle,
     pub automatic: bool,
+    /// Whether webhooks spell languages with a hyphen.
     pub hyphens: bool,
     pub webhook: Option<String>,
-    /// Whether the handshake with `webhook` has succeeded.
+    /// Whether the handshake with the URL in `webhook` has succeeded.
     pub subscribed: bool,
 }
 
-impl World {
-    /// A world with nothing arrived yet.
+impl Simulator {
+    /// A simulator to which no message has arrived.
     pub fn new(settings: Settings) -> Arc<Self> {
         let state = State {
             messages: Vec::new(),
             templates: settings.templates.clone(),
-            number: Number::default(),
+            number: BusinessNumber::default(),
             script: Script::default(),
-            throttle: Throttle::default(),
+            rate_limits: RateLimits::default(),
             latency: Duration::ZERO,
             style: settings.style,
             automatic: settings.automatic,
@@ -76,31 +80,33 @@ impl World {
         })
     }
 
-    /// What it was started with.
+    /// The settings that it was started with.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Its clock.
+    /// The clock, which a test may move forward.
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// Everything that arrived, newest last.
+    /// All messages that arrived, newest last.
     pub fn messages(&self) -> Vec<Message> {
         self.lock().messages.clone()
     }
 
-    /// What arrived for one number, in any spelling with its country code; newest last.
+    /// The messages that arrived for `number`, newest last. `number` has its country code, and may
+    /// be in any spelling.
     pub fn messages_to(&self, number: &str) -> Vec<Message> {
         let to = format!("+{}", only_digits(number));
         self.lock().messages.iter().filter(|message| message.to == to).cloned().collect()
     }
 
-    /// The newest message to `number` once there are at least `count`.
+    /// Waits until at least `count` messages to `number` have arrived, and returns the newest of
+    /// them.
     ///
     /// # Panics
-    /// After ten seconds without.
+    /// If that takes more than ten seconds.
     pub async fn arrived(&self, number: &str, count: usize) -> Message {
         let to = format!("+{}", only_digits(number));
         self.wait_for(&format!("message {count} to {to}"), |all| {
@@ -110,11 +116,11 @@ impl World {
         .await
     }
 
-    /// What `probe` finds among the messages, as soon as it finds something. It looks while they are locked: it must not ask
-    /// the world for anything itself.
+    /// Waits until `probe` finds something among the messages, and returns it. `probe` runs under
+    /// the lock, so it must not call the simulator.
     ///
     /// # Panics
-    /// After ten seconds without; the text says what was waited for and what is there.
+    /// If that takes more than ten seconds; the panic shows `what` and all messages.
     pub async fn wait_for<T>(&self, what: &str, probe: impl Fn(&[Message]) -> Option<T>) -> T {
         let mut changed = self.changed.subscribe();
         let search = async {
@@ -123,90 +129,92 @@ impl World {
                 if let Some(found) = found {
                     return found;
                 }
-                // The sender lives in `self`, so this only ever returns because something changed.
+                // It returns an error only if the sender is gone, and `self` holds the sender.
                 let _ = changed.changed().await;
             }
         };
-        let found = tokio::time::timeout(PATIENCE, search).await;
-        found.unwrap_or_else(|_| panic!("no {what} within {PATIENCE:?}; there is {:#?}", self.messages()))
+        let found = tokio::time::timeout(WAIT_TIMEOUT, search).await;
+        found.unwrap_or_else(|_| panic!("no {what} within {WAIT_TIMEOUT:?}; there is {:#?}", self.messages()))
     }
 
-    /// Forgets every message.
+    /// Removes all messages.
     pub fn clear_messages(&self) {
-        self.change(|state| state.messages.clear());
+        self.update(|state| state.messages.clear());
     }
 
-    /// Adds a rule behind those still waiting.
+    /// Adds a rule after those that are not used up.
     pub fn script(&self, rule: Rule) {
         self.lock().script.push(rule);
     }
 
-    /// The rules still waiting.
+    /// The rules that are not used up.
     pub fn rules(&self) -> Vec<Rule> {
         self.lock().script.rules().to_vec()
     }
 
-    /// Forgets every rule.
+    /// Removes all rules.
     pub fn clear_script(&self) {
         self.lock().script.clear();
     }
 
-    /// Holds every answer back for `latency`.
+    /// Delays every response by `latency`.
     pub fn set_latency(&self, latency: Duration) {
         self.lock().latency = latency;
     }
 
-    /// Chooses the table of HTTP statuses.
+    /// Sets the table from which errors get their HTTP status.
     pub fn set_status_style(&self, style: StatusStyle) {
         self.lock().style = style;
     }
 
-    /// Whether `sent` and `delivered` follow every accepted send by themselves.
+    /// Sets whether the receipts `sent` and `delivered` follow every accepted send automatically.
     pub fn set_automatic(&self, automatic: bool) {
         self.lock().automatic = automatic;
     }
 
-    /// Whether webhooks spell languages with a hyphen, as some of Meta's examples do.
+    /// Sets whether webhooks spell languages with a hyphen, as some of Meta's examples do.
     pub fn set_hyphens(&self, hyphens: bool) {
         self.lock().hyphens = hyphens;
     }
 
-    /// Messages a second before 130429; None lifts the limit.
+    /// Sets how many messages a second are accepted before 130429. `None`: no limit.
     pub fn limit_throughput(&self, mps: Option<u32>) {
-        self.lock().throttle.throughput_mps = mps;
+        self.lock().rate_limits.throughput_mps = mps;
     }
 
-    /// Whether too many messages to one person meet 131056.
+    /// Sets whether too many messages to one person are refused with 131056.
     pub fn limit_pairs(&self, limited: bool) {
-        self.lock().throttle.pairs = limited;
+        self.lock().rate_limits.pair_limit = limited;
     }
 
-    /// A look at the state, or a change nobody waits for. Never held across an await.
+    /// The state, for reading, or for a change that [`Simulator::wait_for`] does not look at. Must
+    /// not be held across an `await`.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A change that those who wait should see.
-    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    /// Changes the state, and wakes every [`Simulator::wait_for`].
+    pub(crate) fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let result = change(&mut self.lock());
         self.changed.send_replace(());
         result
     }
 
-    /// Runs `task` beside the answers, until it ends or the stand-in stops.
+    /// Runs `task` in the background, until it ends or the simulator stops.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
         tasks.spawn(task);
     }
 
-    /// Ends everything that [`World::spawn`] began; they hold the world, so it would live on with them.
+    /// Ends all tasks of [`Simulator::spawn`]. They hold the simulator, so without this it would
+    /// live as long as they do.
     pub(crate) fn abort(&self) {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
     }
 }
 
-/// Webhooks go where they are sent: past any proxy of the machine, and not on to where a redirect points.
+/// The client for webhooks. It ignores the machine's proxy settings and follows no redirects.
 fn http() -> reqwest::Client {
     let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
     builder.build().expect("no option is set that could be refused")

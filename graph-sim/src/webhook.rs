@@ -1,4 +1,5 @@
-//! Carries webhooks: the handshake, the signature over the raw bytes, and a bounded number of repeats.
+//! The webhook sender: the verification handshake, the signature over the raw bytes, and a bounded
+//! number of retries.
 
 use std::time::Duration;
 
@@ -8,38 +9,38 @@ use serde_json::Value;
 use sha2::Sha256;
 
 use crate::ids::hex;
-use crate::state::World;
+use crate::simulator::Simulator;
 
-/// The header of the signature.
+/// The name of the header that carries the signature.
 pub const SIGNATURE: &str = "X-Hub-Signature-256";
-/// How long one post may take.
-const DEADLINE: Duration = Duration::from_secs(5);
-/// The longest pause between two posts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How long one request may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest pause between two attempts.
+const MAX_BACKOFF: Duration = Duration::from_secs(10);
 
-/// A webhook that was answered 200.
+/// A webhook that the receiver accepted: it responded 200.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Posted {
-    /// Posts it took.
+    /// How many requests it took.
     pub attempts: u32,
 }
 
-/// Why a webhook did not get through.
+/// Why a webhook was not posted or not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WebhookError {
-    /// No URL is set.
+    /// No webhook URL is set.
     #[error("no webhook URL is set")]
     NoUrl,
-    /// The receiver did not answer the handshake with its challenge.
+    /// The receiver did not return the handshake's challenge.
     #[error("the handshake failed: {0}")]
     Handshake(String),
-    /// The last answer was not 200.
+    /// The last response had this status, not 200.
     #[error("the webhook was answered {0}")]
     Refused(u16),
-    /// There was no answer.
+    /// There was no response.
     #[error("the webhook was not answered: {0}")]
     Unreachable(String),
-    /// No message has that id.
+    /// No WhatsApp message has that id.
     #[error("no WhatsApp message has the id {0}")]
     UnknownMessage(String),
     /// No template has that name and language.
@@ -47,29 +48,31 @@ pub enum WebhookError {
     UnknownTemplate(String),
 }
 
-impl World {
-    /// Where webhooks go from now on. The handshake precedes the first.
+impl Simulator {
+    /// Sets the URL that webhooks go to. The handshake runs before the first of them.
     pub fn set_webhook(&self, url: &str) {
         let mut state = self.lock();
         state.webhook = Some(url.to_owned());
         state.subscribed = false;
     }
 
-    /// Posts `payload`, signed, until it is answered 200 or the attempts are used up.
+    /// Posts `payload`, signed, until the receiver responds 200 or the attempts are used up.
+    ///
+    /// # Errors
+    /// The error of the last attempt.
     pub async fn post_webhook(&self, payload: &Value) -> Result<Posted, WebhookError> {
         let body = escaped(payload);
         let signature = sign(&self.settings.app_secret, &body);
-        let mut pause = self.settings.retry.first;
+        let mut backoff = self.settings.retry.first;
         let mut attempts = 1;
         loop {
-            let outcome = self.post_once(&body, &signature).await;
-            match outcome {
+            match self.post_once(&body, &signature).await {
                 Ok(()) => return Ok(Posted { attempts }),
                 Err(error) if error == WebhookError::NoUrl || attempts >= self.settings.retry.attempts => return Err(error),
-                Err(_) => tokio::time::sleep(pause).await,
+                Err(_) => tokio::time::sleep(backoff).await,
             }
             attempts += 1;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            backoff = (backoff * 2).min(MAX_BACKOFF);
         }
     }
 
@@ -83,12 +86,16 @@ impl World {
         }
     }
 
-    /// Posts these very bytes once, with this very signature header or none, and returns the HTTP status. For forgeries.
+    /// Posts `body` once, byte for byte, with `signature` as its header or without one, and returns
+    /// the HTTP status. For forged webhooks.
+    ///
+    /// # Errors
+    /// [`WebhookError::NoUrl`], [`WebhookError::Unreachable`].
     pub async fn post_raw(&self, body: &str, signature: Option<&str>) -> Result<u16, WebhookError> {
         let mut request = self
             .http
             .post(self.webhook_url()?)
-            .timeout(DEADLINE)
+            .timeout(TIMEOUT)
             .header("Content-Type", "application/json")
             .header("User-Agent", "facebookexternalua")
             .body(body.to_owned());
@@ -99,20 +106,24 @@ impl World {
         Ok(response.status().as_u16())
     }
 
-    /// Asks the receiver to prove that it wants the webhooks.
+    /// Meta's verification request: the receiver has to return `hub.challenge` and nothing else.
+    ///
+    /// # Errors
+    /// [`WebhookError::NoUrl`], [`WebhookError::Unreachable`], [`WebhookError::Handshake`].
     pub async fn handshake(&self) -> Result<(), WebhookError> {
         let url = self.webhook_url()?;
         let challenge = self.clock.now_ms().to_string();
         let query =
             [("hub.mode", "subscribe"), ("hub.challenge", challenge.as_str()), ("hub.verify_token", self.settings.verify_token.as_str())];
-        let asked = self.http.get(&url).timeout(DEADLINE).query(&query).send().await;
-        let response = asked.map_err(|error| unreachable(&error))?;
+        let response = self.http.get(&url).timeout(TIMEOUT).query(&query).send().await;
+        let response = response.map_err(|error| unreachable(&error))?;
         let status = response.status().as_u16();
-        let answer = response.text().await.unwrap_or_default();
-        if status != 200 || answer != challenge {
+        let body = response.text().await.unwrap_or_default();
+        if status != 200 || body != challenge {
             return Err(WebhookError::Handshake(format!("status {status}, the challenge did not come back alone")));
         }
         let mut state = self.lock();
+        // `set_webhook` may have changed the URL in the meantime.
         state.subscribed = state.webhook.as_deref() == Some(&url);
         Ok(())
     }
@@ -129,8 +140,9 @@ pub fn sign(app_secret: &str, body: &str) -> String {
     format!("sha256={}", hex(&mac.finalize().into_bytes()))
 }
 
-/// JSON as Meta writes it: `/` as `\/` and everything beyond ASCII as `\uXXXX`, lower case, before it is signed. A receiver
-/// that parses and writes the body anew signs other bytes.
+/// JSON as Meta serializes it before it signs: `/` as `\/`, and every character beyond ASCII as
+/// `\uXXXX` in lower case. A receiver that parses the body and serializes it again gets other
+/// bytes, and so another signature.
 pub fn escaped(payload: &Value) -> String {
     let mut out = String::new();
     let mut units = [0; 2];
