@@ -10,10 +10,10 @@ use otp_shared::{
 };
 
 use crate::{
+    channels::whatsapp::WhatsAppConfig,
     domain::{judgement::Quotas, numbering::Countries},
     http::admin_auth::AdminTokens,
     store::redis::RedisConfig,
-    whatsapp::WhatsAppConfig,
 };
 
 mod reader;

@@ -11,21 +11,20 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     app::{
-        App, Settings, StoreKeys, channel::Channel, counters::Counters, decisions::Decisions, hand::HandCopy, operators::Operators,
-        publish, status::SnapshotStatus, timings::Timings,
+        App, Settings, StoreKeys, counters::Counters, decisions::Decisions, hand::HandCopy, operators::Operators, publish,
+        status::SnapshotStatus, timings::Timings,
     },
+    channels::{Channel, sms::Sms, whatsapp::WhatsApp},
     clock::{Clock, SystemClock},
     config::Config,
     domain::{challenge::Challenges, session::Sessions},
     edge::EdgeClient,
     http::{self, Http, dashboard::ticket::Tickets, health::Readiness, server, signed::EdgeKeys},
-    sms::Sms,
     store::{
         Store,
         fallback::{Fallback, Setup},
         memory::Memory,
     },
-    whatsapp::WhatsApp,
 };
 
 /// How long a send may take: less than the edge's wait of 10 s.

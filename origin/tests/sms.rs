@@ -4,10 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use otp_graph_sim::{Fault, Graph, Operation, Rule, Settings};
 use otp_origin::{
-    app::channel::{Channel, Message, Refusal, Sent},
+    channels::{
+        Channel, Message, Refusal, Sent,
+        sms::{AfricasTalking, Budget, Provider, Sms, Twilio},
+    },
     clock::{ManualClock, SystemClock},
     domain::{challenge::Code, locale::Locale},
-    sms::{AfricasTalking, Budget, Provider, Sms, Twilio},
 };
 use otp_shared::phone::Phone;
 
@@ -73,10 +75,10 @@ async fn a_code_arrives_as_a_text() {
 #[tokio::test]
 async fn an_explicit_refusal_left_nothing() {
     let graph = graph().await;
-    let mend = Refusal::Unavailable { retry_after_s: 60 };
+    let misuse = Refusal::Unavailable { retry_after_s: 60 };
     let rows: [&[(u32, Refusal)]; 2] = [
-        &[(403, Refusal::Undeliverable), (405, mend), (502, Refusal::Unavailable { retry_after_s: 1 })],
-        &[(21_614, Refusal::Undeliverable), (20_003, mend), (20_429, Refusal::Unavailable { retry_after_s: 1 })],
+        &[(403, Refusal::Undeliverable), (405, misuse), (502, Refusal::Unavailable { retry_after_s: 1 })],
+        &[(21_614, Refusal::Undeliverable), (20_003, misuse), (20_429, Refusal::Unavailable { retry_after_s: 1 })],
     ];
     for (channel, rows) in channels(&graph).into_iter().zip(rows) {
         for (code, refusal) in rows {
@@ -103,7 +105,7 @@ async fn a_text_whose_answer_is_lost_is_never_sent_twice() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_is_ours_to_mend() {
+async fn a_wrong_key_is_for_an_operator_to_change() {
     let graph = graph().await;
     let [africas_talking, twilio] = providers(&graph);
     let wrong = |provider| match provider {
@@ -127,11 +129,11 @@ async fn the_budget_ends_and_what_did_not_leave_costs_nothing() {
             assert!(matches!(channel.send(&message(), DEADLINE).await, Sent::Refused(_)));
         }
         for _ in 0..2 {
-            assert_eq!(channel.obstacle(None), None);
+            assert_eq!(channel.unavailable_reason(None), None);
             assert!(matches!(channel.send(&message(), DEADLINE).await, Sent::Accepted { .. }));
         }
         let spent = Refusal::Unavailable { retry_after_s: 3_600 };
-        assert_eq!((channel.obstacle(None), channel.send(&message(), DEADLINE).await), (Some(spent), Sent::Refused(spent)));
+        assert_eq!((channel.unavailable_reason(None), channel.send(&message(), DEADLINE).await), (Some(spent), Sent::Refused(spent)));
         assert_eq!(graph.messages().len(), 2);
     }
 }
@@ -151,7 +153,7 @@ async fn nobody_waits_for_a_provider_that_is_away() {
     let channels = channels(&graph);
     graph.stop().await;
     for channel in channels {
-        while channel.obstacle(None).is_none() {
+        while channel.unavailable_reason(None).is_none() {
             assert!(matches!(channel.send(&message(), DEADLINE).await, Sent::Refused(Refusal::Unavailable { .. })));
         }
     }

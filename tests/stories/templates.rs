@@ -1,6 +1,6 @@
 //! Section 4 of the runbook: whether codes may be sent, as the operator's flag says or, without one, as Meta does.
 //!
-//! Not here: the arithmetic of what outweighs what (`whatsapp::standing`), and Meta's refusals one by one (`provider`).
+//! Not here: the arithmetic of what outweighs what (`whatsapp::template_status`), and Meta's refusals one by one (`provider`).
 
 use std::time::Duration;
 

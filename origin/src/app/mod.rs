@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use crate::{
+    channels::{Channel, whatsapp::WhatsApp},
     clock::Clock,
     domain::{
         challenge::Challenges,
@@ -26,9 +27,7 @@ use crate::{
     },
     edge::EdgeClient,
     store::Store,
-    whatsapp::WhatsApp,
 };
-use channel::Channel;
 use counters::Counters;
 use decisions::Decisions;
 use hand::HandCopy;
@@ -37,7 +36,6 @@ use status::SnapshotStatus;
 use timings::Timings;
 
 pub mod caller;
-pub mod channel;
 pub mod counters;
 pub mod decisions;
 pub mod delivery;

@@ -14,14 +14,9 @@ use otp_shared::{
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{
-    App,
-    caller::Caller,
-    channel::{Channel, Message, Refusal, Sent},
-    delivery::state_at,
-    refusal::Refused,
-};
+use super::{App, caller::Caller, delivery::state_at, refusal::Refused};
 use crate::{
+    channels::{Channel, Message, Refusal, Sent},
     clock,
     domain::{
         challenge::{Challenge, Purpose},
@@ -60,7 +55,7 @@ impl App {
     /// Judges, sends, and answers with the challenge.
     pub async fn request_code(self: &Arc<Self>, body: OtpRequest, caller: Caller) -> Result<OtpAccepted, Refused> {
         let parsed = self.parse_request(&body)?;
-        let obstacle = self.channels.iter().map(|channel| channel.obstacle(parsed.locale.as_ref()));
+        let obstacle = self.channels.iter().map(|channel| channel.unavailable_reason(parsed.locale.as_ref()));
         self.refuse_blacklisted(Some((parsed.phone, parsed.country)), caller.address)?;
         refuse_without_channel(obstacle)?;
         let (call, verdict) = self.judge_request(&parsed, &caller).await?;
@@ -180,7 +175,7 @@ impl App {
         };
         let deadline = Instant::now() + self.settings.send_deadline;
         for channel in self.in_order(parsed).await {
-            if let Some(obstacle) = channel.obstacle(parsed.locale.as_ref()) {
+            if let Some(obstacle) = channel.unavailable_reason(parsed.locale.as_ref()) {
                 last = (channel.name(), Sent::Refused(obstacle));
                 continue;
             }

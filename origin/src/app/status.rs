@@ -9,7 +9,7 @@ use otp_shared::limits::{Limit, Quota};
 use serde::Serialize;
 
 use super::App;
-use crate::{domain::consent, store::StoreState, whatsapp};
+use crate::{channels::whatsapp, domain::consent, store::StoreState};
 
 /// `GET /otp/status`
 #[derive(Serialize)]
@@ -20,9 +20,9 @@ pub struct Status {
     /// The limits.
     pub rate_limits: RateLimits,
     /// Whether codes may be sent.
-    pub template: whatsapp::TemplateStatus,
+    pub template: whatsapp::TemplateReport,
     /// Whether codes can be sent.
-    pub whatsapp: whatsapp::SendingStatus,
+    pub whatsapp: whatsapp::SendingReport,
     /// How far operator changes have spread.
     pub snapshot: SnapshotStatus,
 }
@@ -74,7 +74,7 @@ impl App {
     }
 
     /// Whether codes may be sent, and what an operator should look at.
-    fn template_status(&self) -> whatsapp::TemplateStatus {
+    fn template_status(&self) -> whatsapp::TemplateReport {
         let mut status = self.whatsapp.status();
         status.warnings.extend(self.consent_mismatches());
         status

@@ -13,15 +13,15 @@ use otp_shared::{
 
 use super::{App, operators::Wanted};
 use crate::{
+    channels::whatsapp::{
+        errors::Class,
+        webhook::{Event, InboundKind},
+    },
     domain::{
         judgement::{ChallengeKey, Receipt},
         operator::About,
     },
     store::StoreError,
-    whatsapp::{
-        errors::Class,
-        webhook::{Event, InboundKind},
-    },
 };
 
 /// Meta repeats webhooks for up to seven days (its webhook overview), and its signature has no time.
@@ -37,12 +37,12 @@ const OWNER: &str = "owner";
 
 impl App {
     /// Takes every event of a verified webhook. They are free of order, so that a thousand of them wait for the store together.
-    pub async fn heed(&self, events: Vec<Event>) -> Result<(), StoreError> {
-        stream::iter(events).map(Ok).try_for_each_concurrent(AT_ONCE, |event| self.heed_one(event)).await
+    pub async fn handle_events(&self, events: Vec<Event>) -> Result<(), StoreError> {
+        stream::iter(events).map(Ok).try_for_each_concurrent(AT_ONCE, |event| self.handle_event(event)).await
     }
 
-    async fn heed_one(&self, event: Event) -> Result<(), StoreError> {
-        self.whatsapp.heed(&event);
+    async fn handle_event(&self, event: Event) -> Result<(), StoreError> {
+        self.whatsapp.handle_event(&event);
         match event {
             Event::Receipt { reference, message_id, delivery, error_code, .. } => {
                 let reason = (delivery == Delivery::Failed).then(|| failure(error_code));

@@ -1,7 +1,7 @@
 //! The fallback channel's variables. Off unless `SMS_PROVIDER` is set; then its access data are required.
 
 use super::{Reader, non_empty, share};
-use crate::sms::{AfricasTalking, Budget, Provider, Twilio};
+use crate::channels::sms::{AfricasTalking, Budget, Provider, Twilio};
 
 /// Who carries texts, and how many.
 #[derive(Debug, Clone)]

@@ -17,21 +17,18 @@ use axum::{
 use http_body_util::BodyExt;
 use otp_origin::{
     app::{
-        App, Settings, StoreKeys,
-        channel::{Channel, Message, Refusal, Sent},
-        counters::Counters,
-        decisions::Decisions,
-        hand::HandCopy,
-        operators::Operators,
-        status::SnapshotStatus,
+        App, Settings, StoreKeys, counters::Counters, decisions::Decisions, hand::HandCopy, operators::Operators, status::SnapshotStatus,
         timings::Timings,
+    },
+    channels::{
+        Channel, Message, Refusal, Sent,
+        whatsapp::{WhatsApp, WhatsAppConfig},
     },
     clock::{Clock, ManualClock},
     domain::{challenge::Challenges, judgement::Quotas, locale::Locale, numbering::Countries, session::Sessions},
     edge::EdgeClient,
     http::{Http, admin_auth::AdminTokens, dashboard::ticket::Tickets, health::Readiness, router, signed::EdgeKeys},
     store::memory::Memory,
-    whatsapp::{WhatsApp, WhatsAppConfig},
 };
 use otp_shared::{
     headers, routes,
@@ -80,7 +77,7 @@ impl Channel for Codes {
         wire::Channel::Whatsapp
     }
 
-    fn obstacle(&self, _: Option<&Locale>) -> Option<Refusal> {
+    fn unavailable_reason(&self, _: Option<&Locale>) -> Option<Refusal> {
         None
     }
 

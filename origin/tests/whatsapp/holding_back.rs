@@ -18,17 +18,17 @@ async fn nobody_waits_for_a_meta_that_is_away() {
     let graph = graph().await;
     let whatsapp = WhatsApp::new(config(&graph), clock.clone());
     graph.stop().await;
-    assert_eq!(whatsapp.obstacle(None), None);
-    while whatsapp.obstacle(None).is_none() {
+    assert_eq!(whatsapp.unavailable_reason(None), None);
+    while whatsapp.unavailable_reason(None).is_none() {
         assert!(unavailable(&send(&whatsapp).await), "a connection that did not come about is no message");
     }
-    assert_eq!(whatsapp.obstacle(None), Some(Refusal::Unavailable { retry_after_s: 5 }));
+    assert_eq!(whatsapp.unavailable_reason(None), Some(Refusal::Unavailable { retry_after_s: 5 }));
     assert_eq!(whatsapp.sending().state, "outage");
     let began = tokio::time::Instant::now();
     assert!(unavailable(&send(&whatsapp).await));
     assert!(began.elapsed() < Duration::from_secs(1), "it fails at once, where three connections would take 1.5 s of pauses");
     clock.advance_ms(5_000);
-    assert_eq!(whatsapp.obstacle(None), None, "a probe may go");
+    assert_eq!(whatsapp.unavailable_reason(None), None, "a probe may go");
 }
 
 #[tokio::test]
@@ -67,9 +67,9 @@ async fn an_unpaid_bill_that_only_receipts_tell_of_stops_sends() {
     let graph = graph().await;
     let whatsapp = WhatsApp::new(config(&graph), clock.clone());
     fail_later(&whatsapp, NOW_MS / 1_000 - 3_600);
-    assert_eq!(whatsapp.obstacle(None), None, "an hour ago is no news");
+    assert_eq!(whatsapp.unavailable_reason(None), None, "an hour ago is no news");
     fail_later(&whatsapp, NOW_MS / 1_000);
-    assert_eq!(whatsapp.obstacle(None), Some(Refusal::Unavailable { retry_after_s: 60 }));
+    assert_eq!(whatsapp.unavailable_reason(None), Some(Refusal::Unavailable { retry_after_s: 60 }));
     assert_eq!(whatsapp.sending().advice, Some("settle the payment method in WhatsApp Manager"));
 }
 

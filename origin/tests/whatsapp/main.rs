@@ -5,10 +5,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use otp_graph_sim::{Fault, Graph, Operation, Review, Rule, Settings, StatusStyle, TEMPLATE, Template, TemplateStatus, VERSION};
 use otp_origin::{
-    app::channel::{Channel, Message, Refusal, Sent},
+    channels::{
+        Channel, Message, Refusal, Sent,
+        whatsapp::{LookupError, TemplateStatus, WhatsApp, WhatsAppConfig, webhook},
+    },
     clock::{ManualClock, SystemClock},
     domain::{challenge::Code, locale::Locale},
-    whatsapp::{LookupError, Standing, WhatsApp, WhatsAppConfig, webhook},
 };
 use otp_shared::phone::Phone;
 
@@ -80,7 +82,7 @@ fn errors(whatsapp: &WhatsApp) -> BTreeMap<u32, u64> {
     whatsapp.sending().errors
 }
 
-fn standing(whatsapp: &WhatsApp, language: &str) -> Standing {
+fn template_status(whatsapp: &WhatsApp, language: &str) -> TemplateStatus {
     let languages = whatsapp.status().languages;
     languages.iter().find(|status| status.code == language).map(|status| status.status).expect("a configured language")
 }
@@ -99,16 +101,16 @@ async fn until(condition: impl Fn() -> bool) {
     tokio::time::timeout(Duration::from_secs(20), wait).await.expect("the condition comes true");
 }
 
-fn hear(whatsapp: &WhatsApp, event: &str, language: &str) {
-    hear_at(whatsapp, event, language, u64::MAX >> 1);
+fn template_event(whatsapp: &WhatsApp, event: &str, language: &str) {
+    template_event_at(whatsapp, event, language, u64::MAX >> 1);
 }
 
-fn hear_at(whatsapp: &WhatsApp, event: &str, language: &str, at_s: u64) {
+fn template_event_at(whatsapp: &WhatsApp, event: &str, language: &str, at_s: u64) {
     let body = format!(
         r#"{{"entry":[{{"time":{at_s},"changes":[{{"field":"message_template_status_update","value":{{"event":"{event}",
         "message_template_name":"{TEMPLATE}","message_template_language":"{language}","reason":"NONE"}}}}]}}]}}"#
     );
-    heed(whatsapp, &body);
+    handle_webhook(whatsapp, &body);
 }
 
 fn fail_later(whatsapp: &WhatsApp, at_s: u64) {
@@ -116,13 +118,13 @@ fn fail_later(whatsapp: &WhatsApp, at_s: u64) {
         r#"{{"entry":[{{"changes":[{{"field":"messages","value":{{"statuses":[
         {{"id":"wamid.A","status":"failed","timestamp":"{at_s}","errors":[{{"code":131042}}]}}]}}}}]}}]}}"#
     );
-    heed(whatsapp, &body);
+    handle_webhook(whatsapp, &body);
 }
 
-fn heed(whatsapp: &WhatsApp, body: &str) {
+fn handle_webhook(whatsapp: &WhatsApp, body: &str) {
     let events = webhook::parse(body.as_bytes()).expect("JSON");
     assert!(!events.iter().any(|event| matches!(event, webhook::Event::Unknown { .. })), "{events:?}");
     for event in &events {
-        whatsapp.heed(event);
+        whatsapp.handle_event(event);
     }
 }

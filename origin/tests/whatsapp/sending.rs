@@ -18,7 +18,7 @@ async fn a_code_arrives_in_the_fans_language() {
 #[tokio::test]
 async fn every_code_is_answered_alike_in_both_status_styles() {
     let halted = Sent::Refused(Refusal::Unavailable { retry_after_s: 60 });
-    let (undeliverable, barred) = (Sent::Refused(Refusal::Undeliverable), Sent::Refused(Refusal::TemplateNotApproved));
+    let (undeliverable, blocked) = (Sent::Refused(Refusal::Undeliverable), Sent::Refused(Refusal::TemplateNotApproved));
     let wait = |retry_after_s| Sent::Refused(Refusal::Unavailable { retry_after_s });
     let rows: Vec<(&[u32], Sent)> = vec![
         (&[4, 80_007, 130_429, 131_056], wait(1)),
@@ -26,7 +26,7 @@ async fn every_code_is_answered_alike_in_both_status_styles() {
         (&[131_037, 131_045, 133_000, 133_005, 133_006, 133_008, 133_009, 133_010, 133_015, 133_016, 131_057], halted),
         (&[1, 2, 131_000, 131_016, 133_004], wait(1)),
         (&[131_021, 131_026, 130_403, 130_472, 130_497, 131_049, 131_050], undeliverable),
-        (&[132_001, 132_015, 132_016], barred),
+        (&[132_001, 132_015, 132_016], blocked),
         (&[100, 131_008, 131_009, 131_030, 131_047, 131_051, 131_052, 131_053, 131_062], wait(60)),
         (&[132_000, 132_005, 132_007, 132_012, 132_068, 132_069, 134_011, 135_000, 999_999], wait(60)),
     ];

@@ -13,7 +13,7 @@ async fn a_template_that_is_paused_in_the_middle_moves_to_the_next_language() {
     let languages: Vec<_> = graph.messages().into_iter().filter_map(|message| message.language).collect();
     assert_eq!(languages, ["en_US"; 3]);
     assert_eq!(errors(&whatsapp), BTreeMap::from([(132_015, 1)]), "it asks once");
-    assert_eq!((standing(&whatsapp, "rw_RW"), whatsapp.status().approved), (Standing::Paused, Some(true)));
+    assert_eq!((template_status(&whatsapp, "rw_RW"), whatsapp.status().approved), (TemplateStatus::Paused, Some(true)));
 }
 
 #[tokio::test]
@@ -21,9 +21,9 @@ async fn with_no_language_left_a_fan_is_told_before_waiting() {
     let (graph, whatsapp) = start().await;
     graph.review_quietly(TEMPLATE, "rw_RW", &Review::Pause).unwrap();
     graph.review_quietly(TEMPLATE, "en_US", &Review::Disable).unwrap();
-    assert_eq!(whatsapp.obstacle(None), None);
+    assert_eq!(whatsapp.unavailable_reason(None), None);
     assert_eq!(send(&whatsapp).await, Sent::Refused(Refusal::TemplateNotApproved));
-    assert_eq!(whatsapp.obstacle(None), Some(Refusal::TemplateNotApproved));
+    assert_eq!(whatsapp.unavailable_reason(None), Some(Refusal::TemplateNotApproved));
     assert_eq!(whatsapp.status().approved, Some(false));
     assert!(graph.messages().is_empty());
 }
@@ -34,7 +34,7 @@ async fn the_operators_flag_decides() {
     let flagged = |approved| WhatsApp::new(WhatsAppConfig { approved, ..config(&graph) }, Arc::new(SystemClock));
     let off = flagged(Some(false));
     off.poll_templates().await.unwrap();
-    assert_eq!(off.obstacle(None), Some(Refusal::TemplateNotApproved));
+    assert_eq!(off.unavailable_reason(None), Some(Refusal::TemplateNotApproved));
     assert_eq!(send(&off).await, Sent::Refused(Refusal::TemplateNotApproved));
     let on = flagged(Some(true));
     graph.review_quietly(TEMPLATE, "rw_RW", &Review::Reject { reason: "SCAM".to_owned() }).unwrap();
@@ -55,7 +55,10 @@ async fn the_template_is_found_by_its_exact_name_on_any_page() {
     }
     graph.put_template(Template::new(900, TEMPLATE, "rw_RW"));
     whatsapp.poll_templates().await.unwrap();
-    assert_eq!((standing(&whatsapp, "rw_RW"), standing(&whatsapp, "en_US")), (Standing::Approved, Standing::Missing));
+    assert_eq!(
+        (template_status(&whatsapp, "rw_RW"), template_status(&whatsapp, "en_US")),
+        (TemplateStatus::Approved, TemplateStatus::Missing)
+    );
 }
 
 #[tokio::test]
@@ -98,13 +101,13 @@ async fn webhook_and_lookup_agree_in_either_order() {
         let (graph, whatsapp) = start().await;
         graph.review_quietly(TEMPLATE, "rw_RW", &Review::Pause).unwrap();
         if webhook_first {
-            hear(&whatsapp, "PAUSED", "rw-RW");
+            template_event(&whatsapp, "PAUSED", "rw-RW");
             whatsapp.poll_templates().await.unwrap();
         } else {
             whatsapp.poll_templates().await.unwrap();
-            hear(&whatsapp, "PAUSED", "rw_RW");
+            template_event(&whatsapp, "PAUSED", "rw_RW");
         }
-        assert_eq!(standing(&whatsapp, "rw_RW"), Standing::Paused);
+        assert_eq!(template_status(&whatsapp, "rw_RW"), TemplateStatus::Paused);
         assert!(accepted(&send(&whatsapp).await));
         assert_eq!(graph.arrived(FAN, 1).await.language.as_deref(), Some("en_US"));
         assert!(errors(&whatsapp).is_empty(), "nothing had to be refused for it");
@@ -115,6 +118,6 @@ async fn webhook_and_lookup_agree_in_either_order() {
 async fn an_event_of_long_ago_does_not_undo_what_meta_says_now() {
     let (_graph, whatsapp) = start().await;
     whatsapp.poll_templates().await.unwrap();
-    hear_at(&whatsapp, "PAUSED", "rw_RW", 1_000);
-    assert_eq!(standing(&whatsapp, "rw_RW"), Standing::Approved);
+    template_event_at(&whatsapp, "PAUSED", "rw_RW", 1_000);
+    assert_eq!(template_status(&whatsapp, "rw_RW"), TemplateStatus::Approved);
 }

@@ -41,7 +41,7 @@ const PLATFORM: [&str; 4] = ["worker", "wasm_bindgen", "web_sys", "js_sys"];
 const PLATFORM_DIRECTORY: &str = "edge/src/platform";
 /// What the origin's rules are kept free of.
 const DOMAIN_CRATES: [&str; 5] = ["tokio", "axum", "redis", "reqwest", "hyper"];
-const DOMAIN_OUTSIDE: [&str; 4] = ["app", "http", "store", "whatsapp"];
+const DOMAIN_OUTSIDE: [&str; 4] = ["app", "http", "store", "channels"];
 
 /// Runs every guard and tells of all that are broken.
 pub fn check() -> Outcome {

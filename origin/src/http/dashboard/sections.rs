@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use otp_shared::limits::Limit;
 
 use super::{facts::Facts, lists::word, page::time};
-use crate::{app::series::Minute, store::StoreState, whatsapp::TemplateStatus};
+use crate::{app::series::Minute, channels::whatsapp::TemplateReport, store::StoreState};
 
 /// Minutes summed up in a row of the table.
 const ROW_MINUTES: usize = 15;
@@ -80,18 +80,18 @@ fn card(title: &str, mood: Mood, value: Markup, detail: Markup) -> Markup {
     }
 }
 
-fn template(status: &TemplateStatus) -> (Mood, String) {
-    let standing = word(status.status);
+fn template(status: &TemplateReport) -> (Mood, String) {
+    let status_word = word(status.status);
     let mood = match status.approved {
         Some(true) if status.warnings.is_empty() => Mood::Good,
         Some(true) | None => Mood::Watch,
         Some(false) => Mood::Bad,
     };
-    (mood, standing.replace('_', " "))
+    (mood, status_word.replace('_', " "))
 }
 
-fn template_card(status: &TemplateStatus) -> Markup {
-    let (mood, standing) = template(status);
+fn template_card(status: &TemplateReport) -> Markup {
+    let (mood, status_word) = template(status);
     let detail = html! {
         code { (status.name) }
         @if let Some(source) = status.source { ", told by " (word(source)) }
@@ -110,7 +110,7 @@ fn template_card(status: &TemplateStatus) -> Markup {
             }
         }
     };
-    card("Template", mood, html! { (standing) }, detail)
+    card("Template", mood, html! { (status_word) }, detail)
 }
 
 fn whatsapp_card(facts: &Facts) -> Markup {

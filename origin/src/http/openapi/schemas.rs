@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    channels::whatsapp::{Source, TemplateStatus},
     store::StoreState,
-    whatsapp::{Source, Standing},
 };
 
 mod operators;
@@ -145,21 +145,21 @@ fn fans() -> Group {
 
 fn status() -> Group {
     let quota = json!({ "type": "string", "pattern": "^[0-9]+/[0-9]+[smhd]$" });
-    let standing = words(&[
-        Standing::Approved,
-        Standing::Flagged,
-        Standing::Unknown,
-        Standing::Pending,
-        Standing::InAppeal,
-        Standing::LimitExceeded,
-        Standing::Paused,
-        Standing::Locked,
-        Standing::Archived,
-        Standing::Rejected,
-        Standing::Disabled,
-        Standing::Deleted,
-        Standing::Missing,
-        Standing::Withheld,
+    let template_status = words(&[
+        TemplateStatus::Approved,
+        TemplateStatus::Flagged,
+        TemplateStatus::Unknown,
+        TemplateStatus::Pending,
+        TemplateStatus::InAppeal,
+        TemplateStatus::LimitExceeded,
+        TemplateStatus::Paused,
+        TemplateStatus::Locked,
+        TemplateStatus::Archived,
+        TemplateStatus::Rejected,
+        TemplateStatus::Disabled,
+        TemplateStatus::Deleted,
+        TemplateStatus::Missing,
+        TemplateStatus::Withheld,
     ]);
     let source = word_or_null(words(&[Source::Env, Source::Graph, Source::Webhook]));
     let since = or_null(count("Unix second."));
@@ -178,7 +178,7 @@ fn status() -> Group {
             "Template",
             object(&[
                 ("approved", or_null(boolean())),
-                ("status", standing.clone()),
+                ("status", template_status.clone()),
                 ("name", string()),
                 ("languages", list(named("TemplateLanguage"))),
                 ("rateLimitDoc", or_null(text("`OTP_WHATSAPP_RATE_LIMIT_DOC`"))),
@@ -193,7 +193,7 @@ fn status() -> Group {
             object(&[
                 ("code", string()),
                 ("approved", or_null(boolean())),
-                ("status", standing),
+                ("status", template_status),
                 ("source", source),
                 ("since", since.clone()),
                 ("reason", or_null(string())),

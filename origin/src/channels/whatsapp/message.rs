@@ -1,10 +1,12 @@
-//! The body of a send, exactly as Meta wants an authentication template. The same for copy-code, one-tap and zero-tap: the template decides.
+//! The body of a send, exactly as Meta wants an authentication template. The same for copy-code,
+//! one-tap and zero-tap: the template decides.
 //!
-//! **Invariant:** `to` begins with a plus. Without it Meta prepends the business's own calling code, and a stranger gets the code.
+//! **Invariant:** `to` begins with a plus. Without it Meta prepends the business's own calling
+//! code, and a stranger gets the code.
 
 use serde_json::{Value, json};
 
-use crate::app::channel::Message;
+use crate::channels::Message;
 
 /// The longest reference that comes back in receipts, in characters.
 pub const REFERENCE_MAX: usize = 512;

@@ -1,15 +1,16 @@
-//! The text itself, in the fan's language. Not the consent text, and not WhatsApp's, which is Meta's own.
+//! The text itself, in the fan's language. Not WhatsApp's, which Meta keeps as a template.
 //!
-//! **Invariant:** every text is plain ASCII of at most 160 characters, so that it is one message on any network (3GPP TS 23.038) and costs one.
+//! **Invariant:** every text is plain ASCII of at most 160 characters, so that it is one message on
+//! any network (3GPP TS 23.038) and costs one.
 
 use std::time::Duration;
 
 use crate::domain::{challenge::Code, locale::Locale};
 
-/// The text with `code`, which lives for `lifetime` yet.
-pub fn of(code: &Code, locale: Option<&Locale>, lifetime: Duration) -> String {
+/// The text with `code`, which is valid for `lifetime` more.
+pub fn render(code: &Code, locale: Option<&Locale>, lifetime: Duration) -> String {
     let code = code.expose();
-    // Told too short rather than too long.
+    // Rounded down: a code must not end before its text says so.
     let minutes = (lifetime.as_secs() / 60).max(1);
     match locale.map_or("en", Locale::language) {
         "rw" => format!("{code} ni kode yawe yo kwinjira. Ntuyihe undi muntu. Irangira mu minota {minutes}."),
@@ -24,7 +25,7 @@ mod tests {
     use super::*;
 
     fn text(locale: &str, lifetime_s: u64) -> String {
-        of(&Code::parse("012345").unwrap(), Locale::parse(locale).ok().as_ref(), Duration::from_secs(lifetime_s))
+        render(&Code::parse("012345").unwrap(), Locale::parse(locale).ok().as_ref(), Duration::from_secs(lifetime_s))
     }
 
     #[test]

@@ -1,35 +1,36 @@
-//! Reads Meta's webhooks. Pure; whether a body is Meta's is `signature`'s to say, and what an event does is the use case's.
+//! Reads Meta's webhooks. Pure. Not whether a body is Meta's (that is `webhook_verifier`'s), nor
+//! what an event changes.
 //!
-//! **Invariant:** one part that is unknown, damaged or of the wrong type never costs another: it becomes [`Event::Unknown`]. Only a body that is
-//! no JSON is refused.
+//! **Invariant:** one part that is unknown, damaged or of the wrong type never costs another: it
+//! becomes [`Event::Unknown`]. Only a body that is no JSON is refused.
 
 use otp_shared::{phone::Phone, wire::Delivery};
 use serde_json::Value;
 
-use super::lookup::{integer, normalised, reason};
+use super::lookup::{integer, language_code, reason};
 
-/// The longest name of something unknown that is kept.
+/// Names from outside are cut to this many characters.
 const NAME_MAX: usize = 64;
 /// The payload of Meta's "I didn't request a code" button.
 const DID_NOT_REQUEST: &str = "DID_NOT_REQUEST_CODE";
 
-/// Something that Meta told.
+/// One thing that happened at Meta.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A message moved on.
+    /// A message was sent, delivered, read, or failed.
     Receipt {
         /// What we sent along; matches even when the send's answer was lost.
         reference: Option<String>,
         /// The `wamid`.
         message_id: String,
-        /// How far; `read` and `played` are told as delivered.
+        /// How far it got; `read` and `played` count as delivered.
         delivery: Delivery,
         /// When, in Unix seconds.
         at_s: u64,
-        /// Why it failed.
+        /// Meta's code, if it failed.
         error_code: Option<u32>,
     },
-    /// A translation of a template changed its standing.
+    /// A translation of a template changed its status.
     Template {
         /// The template's name.
         name: String,
@@ -37,12 +38,12 @@ pub enum Event {
         language: String,
         /// `APPROVED`, `PAUSED`, …
         event: String,
-        /// Why, if told.
+        /// Meta's reason; `None`: it gave none.
         reason: Option<String>,
         /// When, in Unix seconds.
         at_s: Option<u64>,
     },
-    /// People like a translation more, or less.
+    /// The quality rating of a translation changed.
     TemplateQuality {
         /// The template's name.
         name: String,
@@ -57,7 +58,7 @@ pub enum Event {
         name: String,
         /// Meta's code, with an underscore.
         language: String,
-        /// From now on.
+        /// The new category.
         category: String,
     },
     /// The number may send more, or less.
@@ -65,27 +66,27 @@ pub enum Event {
         /// `THROUGHPUT_UPGRADE`, `DOWNGRADE`, `FLAGGED`, …
         event: String,
     },
-    /// Something befell the account.
+    /// Something happened to the account.
     Account {
         /// The webhook's field or its event: an open set.
         event: String,
-        /// The restriction, violation or ban, if told.
+        /// The restriction, violation or ban; `None`: Meta names none.
         detail: Option<String>,
     },
     /// Somebody wrote to us.
     Inbound {
-        /// The `wamid`; remember it, for Meta repeats itself.
+        /// The `wamid`; remember it, because Meta repeats webhooks.
         id: String,
-        /// Who.
+        /// The sender.
         from: Phone,
-        /// What.
+        /// What they wrote.
         kind: InboundKind,
         /// The `wamid` of our message that it answers.
         about: Option<String>,
         /// When, in Unix seconds.
         at_s: u64,
     },
-    /// Not understood, and of no effect.
+    /// Not understood; changes nothing.
     Unknown {
         /// Where it stood: `messages.statuses`, `flows`, …
         field: String,
@@ -132,10 +133,10 @@ fn read(change: &Value, at_s: Option<u64>, events: &mut Vec<Event>) {
     let value = change.get("value").unwrap_or(&Value::Null);
     let event = match field {
         "messages" => return messages(value, events),
-        "message_template_status_update" => standing(value, at_s),
-        "message_template_quality_update" => quality(value),
-        "template_category_update" => category(value),
-        "phone_number_quality_update" => owned(value, "event").map(|event| Event::PhoneQuality { event: named(&event) }),
+        "message_template_status_update" => template_status(value, at_s),
+        "message_template_quality_update" => template_quality(value),
+        "template_category_update" => template_category(value),
+        "phone_number_quality_update" => owned(value, "event").map(|event| Event::PhoneQuality { event: log_safe(&event) }),
         "account_update" | "account_alerts" | "account_review_update" | "business_capability_update" | "security" => {
             Some(account(field, value))
         }
@@ -189,14 +190,14 @@ fn inbound(message: &Value) -> Option<Event> {
 }
 
 fn kind(message: &Value) -> InboundKind {
-    let said = ["/text/body", "/button/payload", "/button/text", "/interactive/button_reply/id"];
-    let said = said.iter().filter_map(|at| message.pointer(at)?.as_str()).map(word);
-    said.map(|word| InboundKind::of(&word)).find(|kind| *kind != InboundKind::Other).unwrap_or(InboundKind::Other)
+    let places = ["/text/body", "/button/payload", "/button/text", "/interactive/button_reply/id"];
+    let texts = places.iter().filter_map(|place| message.pointer(place)?.as_str());
+    texts.map(|text| InboundKind::of(&keyword(text))).find(|kind| *kind != InboundKind::Other).unwrap_or(InboundKind::Other)
 }
 
 impl InboundKind {
-    fn of(word: &str) -> Self {
-        match word {
+    fn of(keyword: &str) -> Self {
+        match keyword {
             "STOP" | "ARRET" | "ARRÊT" => Self::Stop,
             "START" => Self::Start,
             DID_NOT_REQUEST => Self::DidNotRequest,
@@ -205,40 +206,40 @@ impl InboundKind {
     }
 }
 
-/// What was written, without the marks around it.
-fn word(said: &str) -> String {
-    said.trim_matches(|c: char| !c.is_alphanumeric()).to_uppercase()
+/// What was written, in capitals and without the marks around it.
+fn keyword(written: &str) -> String {
+    written.trim_matches(|c: char| !c.is_alphanumeric()).to_uppercase()
 }
 
-fn standing(value: &Value, at_s: Option<u64>) -> Option<Event> {
+fn template_status(value: &Value, at_s: Option<u64>) -> Option<Event> {
     let (name, language) = translation(value)?;
-    let why = owned(value, "reason").and_then(reason).or_else(|| told(value, &["/other_info/title", "/rejection_info/reason"]));
-    Some(Event::Template { name, language, event: named(text(value, "event")?), reason: why, at_s })
+    let reason = owned(value, "reason").and_then(reason).or_else(|| first_text(value, &["/other_info/title", "/rejection_info/reason"]));
+    Some(Event::Template { name, language, event: log_safe(text(value, "event")?), reason, at_s })
 }
 
-fn quality(value: &Value) -> Option<Event> {
+fn template_quality(value: &Value) -> Option<Event> {
     let (name, language) = translation(value)?;
-    Some(Event::TemplateQuality { name, language, quality: named(text(value, "new_quality_score")?) })
+    Some(Event::TemplateQuality { name, language, quality: log_safe(text(value, "new_quality_score")?) })
 }
 
-fn category(value: &Value) -> Option<Event> {
+fn template_category(value: &Value) -> Option<Event> {
     let (name, language) = translation(value)?;
-    Some(Event::TemplateCategory { name, language, category: named(text(value, "new_category")?) })
+    Some(Event::TemplateCategory { name, language, category: log_safe(text(value, "new_category")?) })
 }
 
 fn account(field: &str, value: &Value) -> Event {
     let event = text(value, "event").or(text(value, "alert_type")).unwrap_or(field);
     let detail = ["/restriction_info/0/restriction_type", "/violation_info/violation_type", "/ban_info/waba_ban_state", "/alert_severity"];
-    Event::Account { event: named(event), detail: told(value, &detail) }
+    Event::Account { event: log_safe(event), detail: first_text(value, &detail) }
 }
 
-/// A template's name and language. Its id is a number here and a text in the lookup, so it is not looked at.
+/// A template's name and language. Not its id, which is a number here and a text in the lookup.
 fn translation(value: &Value) -> Option<(String, String)> {
-    Some((owned(value, "message_template_name")?, normalised(text(value, "message_template_language")?)))
+    Some((owned(value, "message_template_name")?, language_code(text(value, "message_template_language")?)))
 }
 
-fn told(value: &Value, pointers: &[&str]) -> Option<String> {
-    pointers.iter().find_map(|at| value.pointer(at)?.as_str()).map(named)
+fn first_text(value: &Value, pointers: &[&str]) -> Option<String> {
+    pointers.iter().find_map(|at| value.pointer(at)?.as_str()).map(log_safe)
 }
 
 fn text<'a>(value: &'a Value, member: &str) -> Option<&'a str> {
@@ -255,11 +256,11 @@ fn seconds(value: &Value) -> Option<u64> {
 }
 
 fn unknown(field: &str) -> Event {
-    Event::Unknown { field: if field.is_empty() { "field".to_owned() } else { named(field) } }
+    Event::Unknown { field: if field.is_empty() { "field".to_owned() } else { log_safe(field) } }
 }
 
-/// A name as it may stand in a log line.
-fn named(text: &str) -> String {
+/// A name from outside, cut and filtered so that it may stand in a log line.
+fn log_safe(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-')).take(NAME_MAX).collect()
 }
 

@@ -1,14 +1,14 @@
-//! Where one translation of the template stands with Meta, and which of two things heard about it counts. Spellings are those of the lookup
-//! (`status`) and of the webhook (`event`), which overlap.
+//! The status of one translation of the template, and which of two observations of it counts.
+//! Spellings are those of the lookup (`status`) and of the webhook (`event`), which overlap.
 
 use serde::Serialize;
 
 use super::errors::TemplateFault;
 
-/// A translation's standing.
+/// A translation's status, from good to bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Standing {
+pub enum TemplateStatus {
     /// May be sent.
     Approved,
     /// May be sent, but its quality is low.
@@ -51,21 +51,21 @@ pub enum Source {
     Webhook,
 }
 
-/// Something heard about a translation.
+/// What one source said of a translation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Heard {
-    /// What.
-    pub standing: Standing,
+pub struct Observation {
+    /// The status it reported.
+    pub status: TemplateStatus,
     /// As of when, in Unix seconds: Meta's time of an event, ours when a lookup began.
     pub at_s: u64,
-    /// From whom.
+    /// Who reported it.
     pub source: Source,
-    /// Meta's reason, if any.
+    /// Meta's reason; `None`: it gave none.
     pub reason: Option<String>,
 }
 
-impl Standing {
-    /// Reads a `status` or an `event`. What Meta adds one day is [`Standing::Unknown`].
+impl TemplateStatus {
+    /// Reads a `status` or an `event`. What Meta adds one day is [`TemplateStatus::Unknown`].
     pub fn parse(text: &str) -> Self {
         match text {
             "APPROVED" | "REINSTATED" => Self::Approved,
@@ -94,7 +94,7 @@ impl Standing {
     }
 }
 
-impl From<TemplateFault> for Standing {
+impl From<TemplateFault> for TemplateStatus {
     fn from(fault: TemplateFault) -> Self {
         match fault {
             TemplateFault::Missing => Self::Missing,
@@ -104,12 +104,13 @@ impl From<TemplateFault> for Standing {
     }
 }
 
-impl Heard {
-    /// Whether this counts rather than `other`. Newest wins; in the same second a webhook beats a lookup, which may have begun before it, and a
-    /// bad standing beats a good one. It is a total order, so order and repetition of what is heard make no difference.
-    pub fn outweighs(&self, other: &Self) -> bool {
-        let weight = |heard: &Self| (heard.at_s, heard.source, heard.standing);
-        weight(self) > weight(other)
+impl Observation {
+    /// Whether this counts rather than `other`. The newest wins; in the same second a webhook beats
+    /// a lookup, which may have begun before it, and a bad status beats a good one. It is a total
+    /// order, so the order and repetition of observations make no difference.
+    pub fn supersedes(&self, other: &Self) -> bool {
+        let rank = |observation: &Self| (observation.at_s, observation.source, observation.status);
+        rank(self) > rank(other)
     }
 }
 
@@ -118,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_spelling_of_meta_has_its_standing() {
+    fn every_spelling_of_meta_has_its_status() {
         for (spellings, usable) in [
             (&["APPROVED", "REINSTATED", "FLAGGED"][..], Some(true)),
             (
@@ -139,14 +140,14 @@ mod tests {
             (&["UNARCHIVED", "SOMETHING_NEW", "approved", ""], None),
         ] {
             for spelling in spellings {
-                assert_eq!(Standing::parse(spelling).approved(), usable, "{spelling}");
+                assert_eq!(TemplateStatus::parse(spelling).approved(), usable, "{spelling}");
             }
         }
     }
 
     #[test]
     fn what_is_not_understood_may_be_tried() {
-        assert!(Standing::parse("SOMETHING_NEW").usable());
-        assert!(!Standing::Withheld.usable());
+        assert!(TemplateStatus::parse("SOMETHING_NEW").usable());
+        assert!(!TemplateStatus::Withheld.usable());
     }
 }

@@ -1,11 +1,12 @@
-//! How many texts may leave: a ceiling an hour and one a day, because a text costs what ten WhatsApp messages cost. Not the fans' limits.
+//! How many texts may leave: a ceiling an hour and one a day, because a text costs what ten
+//! WhatsApp messages cost. Not the fans' limits.
 //!
 //! **Invariant:** in no clock hour and no day (UTC) does more leave than its ceiling.
 
 const HOUR_S: u64 = 3_600;
 const DAY_S: u64 = 86_400;
 
-/// Two ceilings and what was taken of them. Of one replica.
+/// The two ceilings of this replica, and what was taken of them.
 #[derive(Debug, Clone)]
 pub struct Budget {
     hour: Window,
@@ -15,7 +16,8 @@ pub struct Budget {
 #[derive(Debug, Clone)]
 struct Window {
     length_s: u64,
-    most: u32,
+    ceiling: u32,
+    /// Windows since the Unix epoch.
     number: u64,
     taken: u32,
 }
@@ -31,7 +33,8 @@ impl Budget {
         self.hour.wait_s(now_ms).max(self.day.wait_s(now_ms))
     }
 
-    /// Takes one text out of both, or of neither: the error is the seconds until one may leave.
+    /// Takes one text out of both ceilings, or of neither: the error is the seconds until one may
+    /// leave.
     pub fn take(&mut self, now_ms: u64) -> Result<(), u64> {
         if let Some(wait_s) = self.wait_s(now_ms) {
             return Err(wait_s);
@@ -40,8 +43,8 @@ impl Budget {
         Ok(())
     }
 
-    /// The text that was taken did not leave.
-    pub fn give_back(&mut self, now_ms: u64) {
+    /// Gives a text back that was taken and did not leave.
+    pub fn refund(&mut self, now_ms: u64) {
         self.windows(now_ms).for_each(|window| window.taken = window.taken.saturating_sub(1));
     }
 
@@ -51,11 +54,11 @@ impl Budget {
 }
 
 impl Window {
-    fn new(length_s: u64, most: u32) -> Self {
-        Self { length_s, most, number: 0, taken: 0 }
+    fn new(length_s: u64, ceiling: u32) -> Self {
+        Self { length_s, ceiling, number: 0, taken: 0 }
     }
 
-    /// Itself, and empty if its time is over.
+    /// This window, emptied if another one has begun.
     fn at(&mut self, now_ms: u64) -> &mut Self {
         let number = now_ms / 1_000 / self.length_s;
         if number != self.number {
@@ -67,7 +70,7 @@ impl Window {
     fn wait_s(&self, now_ms: u64) -> Option<u64> {
         let (number, into_s) = (now_ms / 1_000 / self.length_s, now_ms / 1_000 % self.length_s);
         let taken = if number == self.number { self.taken } else { 0 };
-        (taken >= self.most).then_some(self.length_s - into_s)
+        (taken >= self.ceiling).then_some(self.length_s - into_s)
     }
 }
 
@@ -97,10 +100,10 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_did_not_leave_is_given_back() {
+    fn a_text_that_did_not_leave_is_refunded() {
         let mut budget = Budget::new(1, 1);
         assert_eq!(budget.take(MIDNIGHT_MS), Ok(()));
-        budget.give_back(MIDNIGHT_MS);
+        budget.refund(MIDNIGHT_MS);
         assert_eq!(budget.take(MIDNIGHT_MS), Ok(()));
         assert!(budget.take(MIDNIGHT_MS).is_err());
     }

@@ -1,24 +1,27 @@
-//! Remembers that Meta is away, or that the account is stopped, so that no fan waits for what others already found out.
-//! Not for throttles: those slow down, they do not stop.
+//! The circuit breaker of a channel: remembers that its provider is away, or that our account is
+//! stopped, so that no fan waits for what others already found out. Not for throttles: those slow
+//! sends down, they do not stop them.
 //!
-//! **Invariant:** an open breaker lets one send through at the end of each pause, and one success closes it: it can never stay open by itself.
-
-use super::errors::Halt;
+//! **Invariant:** an open breaker lets one send through at the end of each pause, and one success
+//! closes it: it can never stay open by itself.
 
 /// Failures in a row that open it.
-const PATIENCE: u32 = 5;
+const FAILURES_TO_OPEN: u32 = 5;
 /// How long one probe may take before the next is let through.
 const PROBE_MS: u64 = 10_000;
 
 /// Why nothing is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// The service does not answer, or not sensibly.
+    /// The provider does not answer, or not sensibly.
     Outage,
-    /// The number is being moved to a higher throughput.
+    /// The provider works on our account; it ends by itself within a minute.
     Maintenance,
-    /// Somebody has to act.
-    Halted(Halt),
+    /// The provider sends nothing for us until an operator acts.
+    Halted {
+        /// What the operator does about it.
+        advice: &'static str,
+    },
 }
 
 /// Closed, or open since a time.
@@ -31,27 +34,28 @@ pub struct Breaker {
 /// An open breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Open {
-    /// Why.
+    /// Why it opened.
     pub cause: Cause,
-    /// Unix milliseconds.
+    /// When it opened, in Unix milliseconds.
     pub since_ms: u64,
-    /// The next probe, in Unix milliseconds.
+    /// When the next probe may go, in Unix milliseconds.
     pub until_ms: u64,
     /// Whether a probe is on its way.
     probing: bool,
     /// Probes that failed.
-    probes: u32,
+    failed_probes: u32,
 }
 
 impl Breaker {
     /// Milliseconds until a send is let through; `None`: now.
-    pub fn obstacle_ms(&self, now_ms: u64) -> Option<u64> {
+    pub fn wait_ms(&self, now_ms: u64) -> Option<u64> {
         self.open.map(|open| open.until_ms.saturating_sub(now_ms)).filter(|wait_ms| *wait_ms > 0)
     }
 
-    /// Lets a send through, or says how many milliseconds it would have to wait. While open, the one that is let through is the probe.
+    /// Lets a send through, or returns the milliseconds it would have to wait. While the breaker is
+    /// open, the send that is let through is the probe.
     pub fn admit(&mut self, now_ms: u64) -> Result<(), u64> {
-        if let Some(wait_ms) = self.obstacle_ms(now_ms) {
+        if let Some(wait_ms) = self.wait_ms(now_ms) {
             return Err(wait_ms);
         }
         if let Some(open) = &mut self.open {
@@ -60,64 +64,66 @@ impl Breaker {
         Ok(())
     }
 
-    /// Meta answered as if all were well. `true`: it was open.
-    pub fn succeed(&mut self) -> bool {
+    /// The provider answered as if all were well. `true`: the breaker was open.
+    pub fn record_success(&mut self) -> bool {
         self.failures = 0;
         self.open.take().is_some()
     }
 
-    /// A send failed and nobody knows why. `true`: that opened it.
-    pub fn fail(&mut self, now_ms: u64) -> bool {
+    /// A send failed for an unknown reason. `true`: that opened the breaker.
+    pub fn record_failure(&mut self, now_ms: u64) -> bool {
         self.failures = self.failures.saturating_add(1);
-        let enough = self.open.is_some() || self.failures >= PATIENCE;
+        let enough = self.open.is_some() || self.failures >= FAILURES_TO_OPEN;
         enough && self.trip(self.open.map_or(Cause::Outage, |open| open.cause), now_ms)
     }
 
-    /// Meta said that nothing will leave for now. `true`: that opened it, or changed the cause.
+    /// The provider said that nothing will leave for now. `true`: that opened the breaker, or
+    /// changed its cause.
     pub fn trip(&mut self, cause: Cause, now_ms: u64) -> bool {
         let same = self.open.filter(|open| open.cause == cause);
-        // What left before it opened says nothing new when it fails too.
+        // A send that left before the breaker opened says nothing new when it fails too.
         if same.is_some_and(|open| !open.probing) {
             return false;
         }
-        let probes = same.map_or(0, |open| open.probes + 1);
+        let failed_probes = same.map_or(0, |open| open.failed_probes + 1);
         let since_ms = same.map_or(now_ms, |open| open.since_ms);
-        self.open = Some(Open { cause, since_ms, until_ms: now_ms + cause.pause_ms(probes), probing: false, probes });
+        let until_ms = now_ms + cause.pause_ms(failed_probes);
+        self.open = Some(Open { cause, since_ms, until_ms, probing: false, failed_probes });
         same.is_none()
     }
 
-    /// Why it is open, if it is.
+    /// Why and since when it is open; `None`: it is closed.
     pub fn open(&self) -> Option<Open> {
         self.open
     }
 }
 
 impl Cause {
-    /// In the words of `/otp/status`.
+    /// The word of `/otp/status` and of the metric.
     pub fn name(self) -> &'static str {
         match self {
             Self::Outage => "outage",
             Self::Maintenance => "maintenance",
-            Self::Halted(_) => "halted",
+            Self::Halted { .. } => "halted",
         }
     }
 
-    /// What an operator does about it, if anything.
+    /// What an operator does about it; `None`: it ends by itself.
     pub fn advice(self) -> Option<&'static str> {
         match self {
-            Self::Halted(halt) => Some(halt.advice()),
+            Self::Halted { advice } => Some(advice),
             Self::Outage | Self::Maintenance => None,
         }
     }
 
     /// Doubles with every probe that failed: outages from 5 s to 1 min, halts from 1 to 10 min.
-    fn pause_ms(self, probes: u32) -> u64 {
+    fn pause_ms(self, failed_probes: u32) -> u64 {
         let (first_s, last_s) = match self {
             Self::Outage => (5_u64, 60),
             Self::Maintenance => (60, 60),
-            Self::Halted(_) => (60, 600),
+            Self::Halted { .. } => (60, 600),
         };
-        first_s.saturating_mul(1 << probes.min(10)).min(last_s) * 1_000
+        first_s.saturating_mul(1 << failed_probes.min(10)).min(last_s) * 1_000
     }
 }
 
@@ -125,11 +131,11 @@ impl Cause {
 mod tests {
     use super::*;
 
-    const HALT: Cause = Cause::Halted(Halt::Payment);
+    const HALT: Cause = Cause::Halted { advice: "pay the bill" };
 
     fn opened() -> Breaker {
         let mut breaker = Breaker::default();
-        assert_eq!((1..=PATIENCE).filter(|_| breaker.fail(0)).count(), 1, "it opens once");
+        assert_eq!((1..=FAILURES_TO_OPEN).filter(|_| breaker.record_failure(0)).count(), 1, "it opens once");
         breaker
     }
 
@@ -137,9 +143,9 @@ mod tests {
     fn a_few_failures_in_a_row_open_it() {
         let mut breaker = Breaker::default();
         for _ in 0..3 {
-            assert!((1..PATIENCE).all(|_| !breaker.fail(0)));
+            assert!((1..FAILURES_TO_OPEN).all(|_| !breaker.record_failure(0)));
             assert_eq!(breaker.admit(0), Ok(()));
-            assert!(!breaker.succeed());
+            assert!(!breaker.record_success());
         }
         assert_eq!(opened().admit(1_000), Err(4_000));
     }
@@ -147,10 +153,10 @@ mod tests {
     #[test]
     fn one_probe_at_a_time_goes_through() {
         let mut breaker = opened();
-        assert_eq!(breaker.obstacle_ms(5_000), None);
+        assert_eq!(breaker.wait_ms(5_000), None);
         assert_eq!(breaker.admit(5_000), Ok(()));
         assert_eq!(breaker.admit(5_001), Err(9_999));
-        assert!(breaker.succeed());
+        assert!(breaker.record_success());
         assert_eq!(breaker.admit(5_002), Ok(()));
     }
 
@@ -165,10 +171,10 @@ mod tests {
     fn the_pauses_double_up_to_a_minute() {
         let (mut breaker, mut now_ms) = (opened(), 0);
         for pause_s in [5, 10, 20, 40, 60, 60] {
-            assert_eq!(breaker.obstacle_ms(now_ms), Some(pause_s * 1_000));
+            assert_eq!(breaker.wait_ms(now_ms), Some(pause_s * 1_000));
             now_ms += pause_s * 1_000;
             assert_eq!(breaker.admit(now_ms), Ok(()));
-            assert!(!breaker.fail(now_ms));
+            assert!(!breaker.record_failure(now_ms));
         }
         assert_eq!(breaker.open().map(|open| open.since_ms), Some(0));
     }
@@ -176,7 +182,7 @@ mod tests {
     #[test]
     fn what_left_before_it_opened_prolongs_nothing() {
         let mut breaker = opened();
-        assert!((0..100).all(|_| !breaker.fail(4_000)));
+        assert!((0..100).all(|_| !breaker.record_failure(4_000)));
         assert_eq!(breaker.admit(5_000), Ok(()));
     }
 

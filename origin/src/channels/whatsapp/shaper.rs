@@ -1,13 +1,16 @@
-//! Keeps the business number under Meta's messages a second: 80 for a number, 1,000 after an upgrade, counted by Meta over in and out.
-//! Not fairness between fans, and not the pair limit.
+//! Keeps the business number under Meta's messages a second: 80 for a number, 1,000 after an
+//! upgrade, counted by Meta over in and out. Not fairness between fans, and not the pair rate
+//! limit.
 //!
-//! A place is reserved and then waited for (GCRA), so that no sleeper has to compete again when it wakes.
+//! A place is reserved and then waited for (GCRA), so that no sleeper has to compete again when it
+//! wakes.
 //!
-//! **Invariant:** in any window of time, reserved places are at most rate × window + burst; and a refusal reserves nothing.
+//! **Invariant:** in any window of time, reserved places are at most rate × window + burst; and a
+//! refusal reserves nothing.
 
 /// A quarter of a second's messages may leave at once.
 const BURST_US: u64 = 250_000;
-/// The rate is cut at most once in so long, for the refusals that follow the first tell nothing new.
+/// The rate is cut at most once in this time: the refusals that follow the first say nothing new.
 const CUT_EVERY_MS: u64 = 1_000;
 
 /// The rate of one business number, as far as this replica may use it.
@@ -15,8 +18,9 @@ const CUT_EVERY_MS: u64 = 1_000;
 pub struct Shaper {
     ceiling_per_s: u32,
     rate_per_s: u32,
-    /// When the last reserved place is paid for: GCRA's theoretical arrival time.
-    paid_us: u64,
+    /// GCRA's theoretical arrival time, in Unix microseconds.
+    tat_us: u64,
+    /// When the rate last changed, in Unix milliseconds.
     changed_ms: u64,
 }
 
@@ -24,24 +28,24 @@ impl Shaper {
     /// At most `ceiling_per_s` messages a second; at least 1.
     pub fn new(ceiling_per_s: u32) -> Self {
         let ceiling_per_s = ceiling_per_s.max(1);
-        Self { ceiling_per_s, rate_per_s: ceiling_per_s, paid_us: 0, changed_ms: 0 }
+        Self { ceiling_per_s, rate_per_s: ceiling_per_s, tat_us: 0, changed_ms: 0 }
     }
 
-    /// Reserves the next place if it comes within `patience_ms`, and returns the milliseconds to wait for it; the error is the
-    /// milliseconds after which one would be in reach.
-    pub fn reserve(&mut self, now_ms: u64, patience_ms: u64) -> Result<u64, u64> {
+    /// Reserves the next place if it comes within `max_wait_ms`, and returns the milliseconds to
+    /// wait for it. The error is the milliseconds after which one would be in reach.
+    pub fn reserve(&mut self, now_ms: u64, max_wait_ms: u64) -> Result<u64, u64> {
         self.recover(now_ms);
         let wait_ms = self.wait_ms(now_ms);
-        if wait_ms > patience_ms {
-            return Err(wait_ms - patience_ms);
+        if wait_ms > max_wait_ms {
+            return Err(wait_ms - max_wait_ms);
         }
-        self.paid_us = self.paid_us.max(now_ms * 1_000) + 1_000_000 / u64::from(self.rate_per_s);
+        self.tat_us = self.tat_us.max(now_ms * 1_000) + 1_000_000 / u64::from(self.rate_per_s);
         Ok(wait_ms)
     }
 
     /// Milliseconds until the next place.
     pub fn wait_ms(&self, now_ms: u64) -> u64 {
-        self.paid_us.saturating_sub(BURST_US).saturating_sub(now_ms * 1_000).div_ceil(1_000)
+        self.tat_us.saturating_sub(BURST_US).saturating_sub(now_ms * 1_000).div_ceil(1_000)
     }
 
     /// Meta throttled: a quarter less from now on.

@@ -1,20 +1,22 @@
-//! Remembers whom Meta's pair limit (this business to this person, error 131056) keeps from getting another message, and for how long:
-//! 4^X seconds, as Meta asks. One person's limit slows nobody else down.
+//! Meta's pair rate limit (this business to this person, error 131056): remembers who may not get
+//! another message yet, and for how long: 4^X seconds, as Meta asks.
+//!
+//! **Invariant:** one person's limit slows nobody else down.
 
 use std::collections::HashMap;
 
 use otp_shared::phone::Phone;
 
 /// The longest pause is 4^4 = 256 s.
-const LAST_STEP: u32 = 4;
+const MAX_STEP: u32 = 4;
 /// How long after its pause a person's steps are remembered.
-const MEMORY_MS: u64 = 300_000;
-/// People remembered before those whose memory has run out are dropped.
-const CROWD: usize = 1_024;
+const REMEMBERED_MS: u64 = 300_000;
+/// When more people than this are remembered, those whose time is over are dropped.
+const SWEEP_ABOVE: usize = 1_024;
 
-/// Who has to wait.
+/// The people who have to wait.
 #[derive(Debug, Default)]
-pub struct Pairs(HashMap<Phone, Pause>);
+pub struct PairRateLimit(HashMap<Phone, Pause>);
 
 #[derive(Debug, Clone, Copy)]
 struct Pause {
@@ -22,7 +24,7 @@ struct Pause {
     until_ms: u64,
 }
 
-impl Pairs {
+impl PairRateLimit {
     /// Milliseconds until the person may get a message again.
     pub fn wait_ms(&self, person: Phone, now_ms: u64) -> u64 {
         self.0.get(&person).map_or(0, |pause| pause.until_ms.saturating_sub(now_ms))
@@ -30,11 +32,11 @@ impl Pairs {
 
     /// Meta refused: the pause that begins now, in milliseconds.
     pub fn refused(&mut self, person: Phone, now_ms: u64) -> u64 {
-        if self.0.len() >= CROWD {
+        if self.0.len() >= SWEEP_ABOVE {
             self.0.retain(|_, pause| pause.remembered(now_ms));
         }
         let before = self.0.get(&person).filter(|pause| pause.remembered(now_ms));
-        let step = before.map_or(0, |pause| (pause.step + 1).min(LAST_STEP));
+        let step = before.map_or(0, |pause| (pause.step + 1).min(MAX_STEP));
         let pause_ms = 4_u64.pow(step) * 1_000;
         self.0.insert(person, Pause { step, until_ms: now_ms + pause_ms });
         pause_ms
@@ -48,7 +50,7 @@ impl Pairs {
 
 impl Pause {
     fn remembered(&self, now_ms: u64) -> bool {
-        now_ms < self.until_ms + MEMORY_MS
+        now_ms < self.until_ms + REMEMBERED_MS
     }
 }
 
@@ -62,36 +64,36 @@ mod tests {
 
     #[test]
     fn the_pauses_are_metas_powers_of_four() {
-        let (mut pairs, mut now_ms) = (Pairs::default(), 0);
+        let (mut limit, mut now_ms) = (PairRateLimit::default(), 0);
         for pause_s in [1, 4, 16, 64, 256, 256] {
-            assert_eq!(pairs.refused(phone(1), now_ms), pause_s * 1_000);
+            assert_eq!(limit.refused(phone(1), now_ms), pause_s * 1_000);
             now_ms += pause_s * 1_000;
         }
     }
 
     #[test]
     fn only_that_person_waits_and_only_so_long() {
-        let mut pairs = Pairs::default();
-        pairs.refused(phone(1), 0);
-        assert_eq!((pairs.wait_ms(phone(1), 400), pairs.wait_ms(phone(1), 1_000), pairs.wait_ms(phone(2), 0)), (600, 0, 0));
+        let mut limit = PairRateLimit::default();
+        limit.refused(phone(1), 0);
+        assert_eq!((limit.wait_ms(phone(1), 400), limit.wait_ms(phone(1), 1_000), limit.wait_ms(phone(2), 0)), (600, 0, 0));
     }
 
     #[test]
     fn a_message_that_went_through_or_five_minutes_start_anew() {
-        let mut pairs = Pairs::default();
-        pairs.refused(phone(1), 0);
-        pairs.refused(phone(1), 1_000);
-        pairs.accepted(phone(1));
-        assert_eq!(pairs.refused(phone(1), 5_000), 1_000);
-        assert_eq!(pairs.refused(phone(1), 6_000 + MEMORY_MS), 1_000);
+        let mut limit = PairRateLimit::default();
+        limit.refused(phone(1), 0);
+        limit.refused(phone(1), 1_000);
+        limit.accepted(phone(1));
+        assert_eq!(limit.refused(phone(1), 5_000), 1_000);
+        assert_eq!(limit.refused(phone(1), 6_000 + REMEMBERED_MS), 1_000);
     }
 
     #[test]
     fn a_crowd_is_forgotten_once_its_time_is_over() {
-        let mut pairs = Pairs::default();
+        let mut limit = PairRateLimit::default();
         for person in 0..5_000 {
-            pairs.refused(phone(person), person * 1_000);
+            limit.refused(phone(person), person * 1_000);
         }
-        assert!(pairs.0.len() <= CROWD + 1, "{}", pairs.0.len());
+        assert!(limit.0.len() <= SWEEP_ABOVE + 1, "{}", limit.0.len());
     }
 }

@@ -1,20 +1,27 @@
-//! Meta's error codes, each with what it means for a send. Not the reaction itself: waiting, halting and the choice of another language are `sending`'s.
+//! Meta's error codes, each with what it means for a send. Not the reaction to it: that is
+//! `sending`'s.
 //!
-//! **Invariant:** the code alone decides. Sources disagree about the HTTP status of nearly every code, so none is looked at.
+//! **Invariant:** the code alone decides. Sources disagree about the HTTP status of nearly every
+//! code, so none is looked at.
 //! Source: developers.facebook.com/documentation/business-messaging/whatsapp/support/error-codes
+
+use crate::channels::breaker::Cause;
 
 /// What an error code means for the message that met it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// Too many calls or messages a second. Refused for certain: the same message may be tried again after a pause, and all sends slow down.
+    /// Too many calls or messages a second. Refused for certain: the same message may be tried
+    /// again after a pause, and all sends slow down.
     Throttled,
-    /// Too many messages to this one person. Refused for certain: tried again after 4^X seconds, for this person only.
+    /// Too many messages to this one person. Refused for certain: tried again after 4^X seconds,
+    /// for this person only.
     Pair,
     /// The number is being moved to a higher throughput, for up to a minute.
     Maintenance,
     /// Nothing will leave until somebody acts; asking again and again makes it worse.
     Halted(Halt),
-    /// The service failed, most likely without taking the message: reported as failed, and never repeated by ourselves, because it may have.
+    /// The service failed, most likely without taking the message: reported as failed, and never
+    /// repeated by ourselves, because it may have.
     Ambiguous,
     /// This person cannot be reached over WhatsApp.
     Undeliverable,
@@ -64,7 +71,8 @@ impl Class {
             131_056 => Self::Pair,
             131_057 => Self::Maintenance,
             1 | 2 | 131_000 | 131_016 | 133_004 => Self::Ambiguous,
-            // The last three are limits of marketing; whoever meets them cannot be reached with this template either.
+            // The last three are limits of marketing; whoever meets them cannot be reached with
+            // this template either.
             131_021 | 131_026 | 130_403 | 130_472 | 131_049 | 131_050 => Self::Undeliverable,
             130_497 => Self::Country,
             132_001 => Self::Template(TemplateFault::Missing),
@@ -124,6 +132,12 @@ impl Halt {
     }
 }
 
+impl From<Halt> for Cause {
+    fn from(halt: Halt) -> Self {
+        Self::Halted { advice: halt.advice() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_an_operator_can_mend_calls_one() {
+    fn only_what_an_operator_can_change_calls_one() {
         for (code, calls) in [(190, true), (130_497, true), (100, true), (7, true), (131_026, false), (130_429, false), (132_015, false)] {
             assert_eq!(Class::of(code).wants_attention(), calls, "{code}");
         }

@@ -7,7 +7,7 @@ use otp_shared::phone::Phone;
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 
-use super::Answer;
+use super::{Response, SendResult};
 
 /// The account. `Debug` shows no key.
 #[derive(Clone)]
@@ -36,40 +36,40 @@ impl AfricasTalking {
     }
 }
 
-/// What an answer says.
-pub(super) fn read(status: u16, body: &[u8]) -> Answer {
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let recipients = body.pointer("/SMSMessageData/Recipients").and_then(Value::as_array);
-    match (recipients.map(Vec::as_slice), status) {
-        (Some([recipient, ..]), _) => recipient_of(recipient),
-        // A wrong sender is told in `Message`, with nobody in the list.
-        (Some([]), _) => Answer::Misuse { code: 402 },
-        (None, 429) => Answer::Busy { code: 429 },
+/// What a response means for the text.
+pub(super) fn read(response: &Response) -> SendResult {
+    let recipients = response.body.pointer("/SMSMessageData/Recipients").and_then(Value::as_array);
+    match (recipients.map(Vec::as_slice), response.status) {
+        (Some([recipient, ..]), _) => read_recipient(recipient),
+        // A wrong sender is named in `Message`, with nobody in the list.
+        (Some([]), _) => SendResult::Misuse { code: 402 },
+        (None, 429) => SendResult::Busy { code: 429 },
         // Errors of the whole call are plain text; 408 may come from a proxy that had passed it on.
-        (None, 400..=407 | 409..=499) => Answer::Misuse { code: status.into() },
-        (None, _) => Answer::Lost,
+        (None, status @ (400..=407 | 409..=499)) => SendResult::Misuse { code: status.into() },
+        (None, _) => SendResult::Lost,
     }
 }
 
-fn recipient_of(recipient: &Value) -> Answer {
+fn read_recipient(recipient: &Value) -> SendResult {
     let message_id = recipient.get("messageId").and_then(Value::as_str).filter(|id| !id.is_empty());
     match (recipient.get("statusCode").and_then(Value::as_i64), message_id) {
-        (Some(100..=102), Some(id)) => Answer::Accepted { message_id: id.to_owned() },
-        (Some(code), _) => of(code),
-        (None, _) => Answer::Lost,
+        (Some(100..=102), Some(id)) => SendResult::Accepted { message_id: id.to_owned() },
+        (Some(code), _) => refused(code),
+        (None, _) => SendResult::Lost,
     }
 }
 
-fn of(code: i64) -> Answer {
+fn refused(code: i64) -> SendResult {
     match code {
-        // InvalidPhoneNumber, UnsupportedNumberType, UserInBlacklist, CouldNotRoute, DoNotDisturbRejection
-        403 | 404 | 406 | 407 | 409 => Answer::Undeliverable { code },
+        // InvalidPhoneNumber, UnsupportedNumberType, UserInBlacklist, CouldNotRoute,
+        // DoNotDisturbRejection
+        403 | 404 | 406 | 407 | 409 => SendResult::Undeliverable { code },
         // RejectedByGateway
-        502 => Answer::Busy { code },
+        502 => SendResult::Busy { code },
         // Taken without an id, InternalServerError, GatewayError: whether it left is not known.
-        100..=102 | 500 | 501 => Answer::Lost,
+        100..=102 | 500 | 501 => SendResult::Lost,
         // RiskHold, InvalidSenderId, InsufficientBalance, and whatever comes to be
-        _ => Answer::Misuse { code },
+        _ => SendResult::Misuse { code },
     }
 }
 
@@ -88,41 +88,46 @@ impl std::fmt::Debug for AfricasTalking {
 mod tests {
     use super::*;
 
-    fn told(code: i64) -> Answer {
+    fn read(status: u16, body: &str) -> SendResult {
+        let body = serde_json::from_str(body).unwrap_or_default();
+        super::read(&Response { status, body, retry_after_s: None })
+    }
+
+    fn with_code(code: i64) -> SendResult {
         let recipient = json!({ "statusCode": code, "number": "+250788123456", "messageId": "ATPid_1" });
-        read(201, json!({ "SMSMessageData": { "Message": "", "Recipients": [recipient] } }).to_string().as_bytes())
+        read(201, &json!({ "SMSMessageData": { "Message": "", "Recipients": [recipient] } }).to_string())
     }
 
     #[test]
     fn every_status_code_has_its_meaning() {
-        let accepted = Answer::Accepted { message_id: "ATPid_1".to_owned() };
+        let accepted = SendResult::Accepted { message_id: "ATPid_1".to_owned() };
         for code in [100, 101, 102] {
-            assert_eq!(told(code), accepted, "{code}");
+            assert_eq!(with_code(code), accepted, "{code}");
         }
         for code in [403, 404, 406, 407, 409] {
-            assert_eq!(told(code), Answer::Undeliverable { code });
+            assert_eq!(with_code(code), SendResult::Undeliverable { code });
         }
         for code in [401, 402, 405, 999] {
-            assert_eq!(told(code), Answer::Misuse { code });
+            assert_eq!(with_code(code), SendResult::Misuse { code });
         }
-        assert_eq!((told(500), told(501), told(502)), (Answer::Lost, Answer::Lost, Answer::Busy { code: 502 }));
+        assert_eq!((with_code(500), with_code(501), with_code(502)), (SendResult::Lost, SendResult::Lost, SendResult::Busy { code: 502 }));
     }
 
     #[test]
     fn what_is_no_answer_may_have_left() {
         for (status, body) in [(201, ""), (201, "{}"), (200, "<html>"), (500, "oops"), (503, ""), (408, "")] {
-            assert_eq!(read(status, body.as_bytes()), Answer::Lost, "{status} {body}");
+            assert_eq!(read(status, body), SendResult::Lost, "{status} {body}");
         }
-        let nameless = br#"{"SMSMessageData":{"Recipients":[{"statusCode":101}]}}"#;
-        assert_eq!(read(201, nameless), Answer::Lost);
+        let nameless = r#"{"SMSMessageData":{"Recipients":[{"statusCode":101}]}}"#;
+        assert_eq!(read(201, nameless), SendResult::Lost);
     }
 
     #[test]
     fn an_error_of_the_whole_call_left_nothing() {
-        assert_eq!(read(401, b"The supplied authentication is invalid"), Answer::Misuse { code: 401 });
-        assert_eq!(read(429, b""), Answer::Busy { code: 429 });
-        let nobody = br#"{"SMSMessageData":{"Message":"InvalidSenderId","Recipients":[]}}"#;
-        assert_eq!(read(201, nobody), Answer::Misuse { code: 402 });
+        assert_eq!(read(401, "The supplied authentication is invalid"), SendResult::Misuse { code: 401 });
+        assert_eq!(read(429, ""), SendResult::Busy { code: 429 });
+        let nobody = r#"{"SMSMessageData":{"Message":"InvalidSenderId","Recipients":[]}}"#;
+        assert_eq!(read(201, nobody), SendResult::Misuse { code: 402 });
     }
 
     #[test]

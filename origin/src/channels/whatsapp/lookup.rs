@@ -1,7 +1,9 @@
-//! Asks Meta where the template stands: `GET /{waba}/message_templates`. Not what follows from it: that is `templates`'.
+//! One lookup of the template: `GET /{waba}/message_templates`. Not what follows from it: that is
+//! `templates`'.
 //!
-//! **Invariant:** the name is asked for, but matched by us: Meta's filter has behaved as a substring match. Pages follow the cursor, never the
-//! `next` URL, which holds a token and could point anywhere.
+//! **Invariant:** the name is sent along, but matched by us: Meta's filter has behaved as a
+//! substring match. Pages follow the cursor, never the `next` URL, which holds a token and could
+//! point anywhere.
 
 use std::time::Duration;
 
@@ -9,25 +11,25 @@ use serde_json::Value;
 
 use super::{
     client::{Client, LookupError},
-    standing::Standing,
+    template_status::TemplateStatus,
 };
 
 const FIELDS: &str =
     "id,name,language,status,category,quality_score,rejected_reason,message_send_ttl_seconds,previous_category,correct_category";
-const PAGE: &str = "50";
-const MOST_PAGES: usize = 40;
+const PAGE_SIZE: &str = "50";
+const MAX_PAGES: usize = 40;
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One translation as a lookup lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedTranslation {
     /// The template's name.
     pub name: String,
     /// Meta's code, with an underscore.
     pub language: String,
-    /// Where it stands.
-    pub standing: Standing,
-    /// Why it was rejected, if it was.
+    /// Its status with Meta.
+    pub status: TemplateStatus,
+    /// Why it was rejected; `None`: it was not, or Meta gives no reason.
     pub reason: Option<String>,
     /// `AUTHENTICATION`, unless Meta changed it.
     pub category: Option<String>,
@@ -38,11 +40,11 @@ pub struct Listed {
 }
 
 /// Every translation of every template whose name contains `name`, over all pages.
-pub async fn list(client: &Client, name: &str) -> Result<Vec<Listed>, LookupError> {
+pub async fn list(client: &Client, name: &str) -> Result<Vec<ListedTranslation>, LookupError> {
     let mut listed = Vec::new();
     let mut after: Option<String> = None;
-    for _ in 0..MOST_PAGES {
-        let mut query = vec![("name", name), ("fields", FIELDS), ("limit", PAGE)];
+    for _ in 0..MAX_PAGES {
+        let mut query = vec![("name", name), ("fields", FIELDS), ("limit", PAGE_SIZE)];
         query.extend(after.as_deref().map(|cursor| ("after", cursor)));
         let page = client.templates(&query, TIMEOUT).await?;
         listed.extend(read(&page).ok_or(LookupError::Unanswered)?);
@@ -51,20 +53,20 @@ pub async fn list(client: &Client, name: &str) -> Result<Vec<Listed>, LookupErro
             return Ok(listed);
         }
     }
-    Err(LookupError::Endless(MOST_PAGES))
+    Err(LookupError::Endless(MAX_PAGES))
 }
 
-/// A page's translations; `None` when it has no `data`. One that cannot be read is passed over.
-fn read(page: &Value) -> Option<Vec<Listed>> {
+/// A page's translations; `None`: it has no `data`. A translation that cannot be read is skipped.
+fn read(page: &Value) -> Option<Vec<ListedTranslation>> {
     Some(page.get("data")?.as_array()?.iter().filter_map(translation).collect())
 }
 
-fn translation(item: &Value) -> Option<Listed> {
+fn translation(item: &Value) -> Option<ListedTranslation> {
     let text = |name: &str| item.get(name).and_then(Value::as_str).map(str::to_owned);
-    Some(Listed {
+    Some(ListedTranslation {
         name: text("name")?,
-        language: normalised(&text("language")?),
-        standing: Standing::parse(&text("status")?),
+        language: language_code(&text("language")?),
+        status: TemplateStatus::parse(&text("status")?),
         reason: text("rejected_reason").and_then(reason),
         category: text("category"),
         ttl_s: item.get("message_send_ttl_seconds").and_then(integer),
@@ -84,11 +86,11 @@ pub(super) fn integer(value: &Value) -> Option<i64> {
 }
 
 /// Meta's language code as requests want it: some webhooks print `en-US`.
-pub(super) fn normalised(language: &str) -> String {
+pub(super) fn language_code(language: &str) -> String {
     language.replace('-', "_")
 }
 
-/// A reason that says something.
+/// Meta's reason; `NONE` is none.
 pub(super) fn reason(text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty() && text != "NONE")
 }
@@ -109,7 +111,7 @@ mod tests {
         ] });
         let listed = read(&page).unwrap();
         assert_eq!(listed.len(), 2);
-        assert_eq!((listed[0].standing, listed[0].ttl_s, listed[0].reason.as_deref()), (Standing::Approved, Some(300), None));
+        assert_eq!((listed[0].status, listed[0].ttl_s, listed[0].reason.as_deref()), (TemplateStatus::Approved, Some(300), None));
         assert_eq!(listed[0].quality.as_deref(), Some("GREEN"));
         assert_eq!((listed[1].language.as_str(), listed[1].ttl_s, listed[1].reason.as_deref()), ("en_US", Some(-1), Some("SCAM")));
     }

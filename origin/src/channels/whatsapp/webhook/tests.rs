@@ -6,13 +6,13 @@ fn change(field: &str, value: &Value) -> Value {
     json!({ "field": field, "value": value })
 }
 
-fn told(changes: &[Value]) -> Vec<Event> {
+fn events_of(changes: &[Value]) -> Vec<Event> {
     let body = json!({ "object": "whatsapp_business_account", "entry": [{ "id": "1", "time": 1_790_000_000, "changes": changes }] });
     parse(body.to_string().as_bytes()).unwrap()
 }
 
 fn one(field: &str, value: &Value) -> Event {
-    told(&[change(field, value)]).pop().expect("every change is told")
+    events_of(&[change(field, value)]).pop().expect("every change is an event")
 }
 
 fn status(status: &Value) -> Event {
@@ -84,8 +84,11 @@ fn damage_costs_nothing_but_itself() {
         json!({ "id": "w", "status": "sent", "timestamp": "soon" }),
     ];
     let statuses: Vec<_> = bad.iter().cloned().chain([good]).collect();
-    let events =
-        told(&[change("messages", &json!({ "statuses": statuses })), json!("damage"), change("messages", &json!({ "statuses": "all" }))]);
+    let events = events_of(&[
+        change("messages", &json!({ "statuses": statuses })),
+        json!("damage"),
+        change("messages", &json!({ "statuses": "all" })),
+    ]);
     assert_eq!(events.len(), bad.len() + 3);
     assert_eq!(events.iter().filter(|event| matches!(event, Event::Receipt { .. })).count(), 1);
     assert_eq!(events[..bad.len()], vec![unknown("messages.statuses"); bad.len()]);
@@ -106,7 +109,7 @@ fn only_what_is_no_json_is_refused() {
 #[test]
 fn ten_thousand_statuses_come_in_one_body() {
     let statuses: Vec<_> = (0..10_000).map(|n| json!({ "id": format!("wamid.{n}"), "status": "sent", "timestamp": n })).collect();
-    let events = told(&[change("messages", &json!({ "statuses": statuses }))]);
+    let events = events_of(&[change("messages", &json!({ "statuses": statuses }))]);
     assert_eq!(events.iter().filter(|event| matches!(event, Event::Receipt { .. })).count(), 10_000);
 }
 
@@ -127,7 +130,7 @@ fn a_template_event_reads_with_either_spelling_of_the_language() {
 }
 
 #[test]
-fn a_reason_is_told_only_when_it_says_something() {
+fn a_reason_is_kept_only_when_it_says_something() {
     for (reason, expected) in [(json!("NONE"), None), (json!(null), None), (json!("SCAM"), Some("SCAM"))] {
         let value = json!({ "event": "REJECTED", "message_template_name": "n", "message_template_language": "sw", "reason": reason });
         let Event::Template { reason, .. } = one("message_template_status_update", &value) else { panic!("a template event") };
@@ -155,16 +158,16 @@ fn quality_and_category_events_name_the_template() {
 
 #[test]
 fn account_events_are_an_open_set() {
-    let told = |event: &str, detail: Option<&str>| Event::Account { event: event.to_owned(), detail: detail.map(str::to_owned) };
+    let account = |event: &str, detail: Option<&str>| Event::Account { event: event.to_owned(), detail: detail.map(str::to_owned) };
     let restricted =
         json!({ "event": "ACCOUNT_RESTRICTION", "restriction_info": [{ "restriction_type": "RESTRICTED_BIZ_INITIATED_MESSAGING" }] });
-    assert_eq!(one("account_update", &restricted), told("ACCOUNT_RESTRICTION", Some("RESTRICTED_BIZ_INITIATED_MESSAGING")));
+    assert_eq!(one("account_update", &restricted), account("ACCOUNT_RESTRICTION", Some("RESTRICTED_BIZ_INITIATED_MESSAGING")));
     let banned = json!({ "event": "DISABLED_UPDATE", "ban_info": { "waba_ban_state": "SCHEDULE_FOR_DISABLE" } });
-    assert_eq!(one("account_update", &banned), told("DISABLED_UPDATE", Some("SCHEDULE_FOR_DISABLE")));
-    assert_eq!(one("account_update", &json!({ "event": "NEW_THING" })), told("NEW_THING", None));
+    assert_eq!(one("account_update", &banned), account("DISABLED_UPDATE", Some("SCHEDULE_FOR_DISABLE")));
+    assert_eq!(one("account_update", &json!({ "event": "NEW_THING" })), account("NEW_THING", None));
     assert_eq!(
         one("business_capability_update", &json!({ "max_daily_conversations_per_business": "TIER_2K" })),
-        told("business_capability_update", None)
+        account("business_capability_update", None)
     );
     assert_eq!(one("phone_number_quality_update", &json!({ "event": "DOWNGRADE" })), Event::PhoneQuality { event: "DOWNGRADE".to_owned() });
 }
