@@ -4,9 +4,13 @@
 use std::{sync::Arc, time::Instant};
 
 use otp_origin::{
+    app::records::Records,
     clock::SystemClock,
-    domain::judgement::{Call, ChallengeKey, Origin, PhoneKey, Quotas, RequestCall, SendOutcome, Settlement, VerifyCall},
-    store::{Store, memory::Memory},
+    domain::{
+        judgement::{Call, ChallengeKey, Origin, PhoneKey, Quotas, RequestCall, RequestVerdict, SendOutcome, Settlement, VerifyCall},
+        limits::Policy,
+    },
+    store::memory::Memory,
 };
 use otp_shared::{
     limits::{Limit, Quota},
@@ -16,7 +20,7 @@ use otp_shared::{
 const REQUESTS: u128 = 1_000_000;
 const STEP: u128 = 100_000;
 /// As `OTP_MEMORY_RECORDS` has it when unset.
-const RECORDS: usize = 100_000;
+const RECORDS: usize = 400_000;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime without I/O");
@@ -26,7 +30,8 @@ fn main() {
 async fn flood() {
     let plenty = Quota { count: 1_000_000_000, window_s: 60 };
     let quotas = Quotas::default().with(Limit::RequestGlobal, plenty).with(Limit::RequestRecipients, plenty);
-    let store = Memory::new(Arc::new(SystemClock), quotas, "bench".to_owned(), 5, RECORDS);
+    let memory = Arc::new(Memory::new(Arc::new(SystemClock), 1, RECORDS));
+    let store = Records::new(Arc::clone(&memory) as _, memory, Policy { quotas, hold_threshold: 5 });
     let began = Instant::now();
     println!("before: {} MB", resident_mb());
     for n in 0..REQUESTS {
@@ -37,7 +42,7 @@ async fn flood() {
     }
 }
 
-async fn one(store: &Memory, n: u128) {
+async fn one(store: &Records, n: u128) {
     let id = n.to_be_bytes();
     let address = format!("10.{}.{}.{}", n >> 16 & 255, n >> 8 & 255, n & 255);
     let origin = Origin { address: address.clone(), site: None };
@@ -54,10 +59,9 @@ async fn one(store: &Memory, n: u128) {
         address_hold: format!("address:{address}"),
     };
     // Full, it refuses; that is what bounds it.
-    if store.request(&request).await.is_err() {
-        return;
-    }
-    settle(store, request).await;
+    let Ok(RequestVerdict::Send { charged, .. }) = store.request(&request).await else { return };
+    let outcome = SendOutcome::Left { channel: Channel::Whatsapp, delivery: Delivery::Accepted, message: None, at_ms: 0 };
+    _ = store.settle(&Settlement { request, charged, outcome, answer: None }).await;
     if n.is_multiple_of(2) {
         let guess = VerifyCall {
             call: call(2),
@@ -70,11 +74,6 @@ async fn one(store: &Memory, n: u128) {
         };
         _ = store.verify(&guess).await;
     }
-}
-
-async fn settle(store: &Memory, request: RequestCall) {
-    let outcome = SendOutcome::Left { channel: Channel::Whatsapp, delivery: Delivery::Accepted, message: None, at_ms: 0 };
-    _ = store.settle(&Settlement { request, outcome, answer: None }).await;
 }
 
 fn salted(mut id: [u8; 16], salt: u8) -> [u8; 16] {

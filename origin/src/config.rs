@@ -59,7 +59,7 @@ pub struct Config {
     pub hold_threshold: u32,
     /// `SNAPSHOT_INTERVAL_MS`; unset: 10,000, as often as KV takes it comfortably.
     pub publish_interval: Duration,
-    /// `OTP_MEMORY_RECORDS`, the most records kept in memory; unset: 100,000 of each kind.
+    /// `OTP_MEMORY_RECORDS`, the most records kept in memory; unset: 400,000.
     pub memory_records: usize,
 }
 
@@ -99,7 +99,7 @@ fn read(r: &mut Reader) -> Option<Config> {
     let replica = read_replica(r);
     let hold_threshold = r.parse_or("OTP_HOLD_THRESHOLD", "a number from 1", 5u32).max(1);
     let publish_interval = Duration::from_millis(r.parse_or("SNAPSHOT_INTERVAL_MS", "milliseconds", 10_000u64).max(10));
-    let memory_records = r.parse_or("OTP_MEMORY_RECORDS", "a number from 1000", 100_000usize).max(1000);
+    let memory_records = r.parse_or("OTP_MEMORY_RECORDS", "a number from 1000", 400_000usize).max(1000);
     Some(Config {
         listen,
         redis,

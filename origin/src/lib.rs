@@ -11,3 +11,4 @@ pub mod edge;
 pub mod http;
 pub mod run;
 pub mod store;
+pub mod transaction;

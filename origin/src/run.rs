@@ -11,19 +11,25 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     app::{
-        App, Settings, StoreKeys, counters::Counters, decisions::Decisions, hand::HandCopy, operators::Operators, publish,
-        status::SnapshotStatus, timings::Timings,
+        App, Settings, StoreKeys,
+        counters::Counters,
+        decisions::Decisions,
+        operators::{Operators, manual_kv::ManualKvCache},
+        publish,
+        records::Records,
+        status::SnapshotStatus,
+        timings::Timings,
     },
     channels::{Channel, sms::Sms, whatsapp::WhatsApp},
-    clock::{Clock, SystemClock},
+    clock::{self, Clock, SystemClock},
     config::Config,
-    domain::{challenge::Challenges, session::Sessions},
+    domain::{challenge::Challenges, limits::Policy, record::merge::Merging, session::Sessions},
     edge::EdgeClient,
-    http::{self, Http, dashboard::ticket::Tickets, health::Readiness, server, signed::EdgeKeys},
+    http::{self, Http, health::Readiness, operators::page::session::AdminSessions, server, signed::EdgeKeys},
     store::{
-        Store,
-        fallback::{Fallback, Setup},
+        fallback::{Fallback, Setup, Supervisor},
         memory::Memory,
+        redis::RedisStore,
     },
 };
 
@@ -51,7 +57,7 @@ pub enum StartError {
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
     let listen = config.listen;
     let listener = TcpListener::bind(listen).await.map_err(|error| StartError::Listen(listen, error))?;
-    let http = assemble(&config).await?;
+    let (http, _supervisor) = assemble(&config).await?;
     let app = Arc::clone(&http.app);
     app.recover_operators().await;
     if let Err(error) = app.sync_operators().await {
@@ -89,9 +95,9 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     Ok(())
 }
 
-async fn assemble(config: &Config) -> Result<Arc<Http>, StartError> {
+async fn assemble(config: &Config) -> Result<(Arc<Http>, Option<Supervisor>), StartError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let store = open_store(config, &clock).await?;
+    let (store, supervisor) = open_store(config, &clock).await?;
     let whatsapp = WhatsApp::new(config.whatsapp.clone(), Arc::clone(&clock));
     let mut channels: Vec<Arc<dyn Channel>> = vec![Arc::clone(&whatsapp) as _];
     if let Some(sms) = &config.sms {
@@ -112,20 +118,21 @@ async fn assemble(config: &Config) -> Result<Arc<Http>, StartError> {
         counters: Counters::new(Arc::clone(&clock)),
         decisions: Decisions::default(),
         timings: Timings::default(),
-        hand: HandCopy::default(),
+        manual_kv: ManualKvCache::default(),
         clock,
         hasher: PhoneHasher::new(&config.edge_secret),
         keys: StoreKeys::new(secret),
         changed: Notify::new(),
         tasks: TaskTracker::new(),
     };
-    Ok(Arc::new(Http {
+    let http = Arc::new(Http {
         app: Arc::new(app),
         edge_keys: EdgeKeys::new(&config.edge_secret, config.edge_secret_previous.as_ref()),
         admin_tokens: config.admin_tokens.clone(),
-        tickets: Tickets::new(secret, previous),
+        admin_sessions: AdminSessions::new(secret, previous),
         readiness: Readiness::default(),
-    }))
+    });
+    Ok((http, supervisor))
 }
 
 fn settings(config: &Config) -> Settings {
@@ -140,24 +147,23 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
-async fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Store>, StartError> {
+/// Redis with memory standing in, or memory alone; and what keeps Redis connected.
+async fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> Result<(Records, Option<Supervisor>), StartError> {
+    let policy = Policy { quotas: config.quotas.clone(), hold_threshold: config.hold_threshold };
+    // Guesses are counted by each process apart: after a restart, memory has forgotten what the last one counted.
+    let slot = u32::from_be_bytes(clock::random());
     let Some(redis) = &config.redis else {
-        return Ok(Arc::new(memory(config, clock)));
+        let memory = Arc::new(Memory::new(Arc::clone(clock), slot, config.memory_records));
+        return Ok((Records::new(Arc::clone(&memory) as _, memory, policy), None));
     };
-    let setup = Setup {
-        quotas: config.quotas.clone(),
-        replicas: config.replicas,
-        replica: config.replica.clone(),
-        hold_threshold: config.hold_threshold,
-        capacity: config.memory_records,
-    };
-    let store = Fallback::connect(redis, Arc::clone(clock), &setup).map_err(|error| StartError::Redis(error.to_string()))?;
+    let remote = RedisStore::connect_guarded(redis, slot).map_err(|error| StartError::Redis(error.to_string()))?;
+    let merging = Merging { quotas: config.quotas.clone() };
+    let setup = Setup { slot, replicas: config.replicas, merging, capacity: config.memory_records };
+    let store = Arc::new(Fallback::new(remote, Arc::clone(clock), setup));
+    let supervisor = store.supervise();
     if !store.wait_ready(REDIS_PATIENCE).await {
         tracing::warn!(target: "otp::store", "redis is not there yet");
     }
-    Ok(Arc::new(store))
-}
-
-fn memory(config: &Config, clock: &Arc<dyn Clock>) -> Memory {
-    Memory::new(Arc::clone(clock), config.quotas.clone(), config.replica.clone(), config.hold_threshold, config.memory_records)
+    let records = Records::new(Arc::clone(&store) as _, Arc::clone(&store) as _, policy).beside(store);
+    Ok((records, Some(supervisor)))
 }

@@ -33,7 +33,7 @@ pub fn body_limit(path: &str) -> usize {
     match path {
         WEBHOOK => 3 * MIB,
         _ if path.starts_with("/internal/edge/") => 16 * MIB,
-        "/admin/otp/blacklist/import" => 5 * MIB,
+        "/admin/otp/blacklist/import" | "/admin/sms/otp/import" => 5 * MIB,
         _ => 4 * KIB,
     }
 }

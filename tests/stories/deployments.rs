@@ -8,13 +8,14 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use tempfile::TempDir;
 
 /// What the origin's user needs, as docs/operations.md has it.
-const RULES: [&str; 13] = [
+const RULES: [&str; 14] = [
     "on",
     ">a-password-of-the-stories",
     "resetkeys",
     "~otp:*",
     "~spent:*",
     "~known:*",
+    "~verified:*",
     "~revoked:*",
     "~operator:*",
     "~audit:*",

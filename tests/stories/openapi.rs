@@ -170,7 +170,10 @@ async fn operators(stack: &Stack, document: &mut Document) {
         (Method::GET, "/admin/otp/blacklist/export?format=csv", None),
         (Method::POST, "/admin/otp/blacklist/adopt", Some(json!({ "all": true }))),
         (Method::POST, "/admin/otp/blacklist/adopt", Some(json!({}))),
+        (Method::POST, "/admin/otp/blacklist/reveal", Some(json!({ "type": "phone", "value": blocked }))),
+        (Method::POST, "/admin/otp/blacklist/reveal", Some(json!({ "reference": "none" }))),
         (Method::POST, "/admin/sessions", Some(json!({ "sessionId": session, "note": "Incident #123" }))),
+        (Method::POST, "/admin/sessions", Some(json!({ "note": "a new id" }))),
         (Method::POST, "/admin/sessions", Some(json!({ "sessionId": "short" }))),
         (Method::GET, "/admin/sessions", None),
         (Method::DELETE, "/admin/sessions/7f2c1c3e-93c5-4c0e-8d9b-0f8f4f4f2a11", None),
@@ -203,27 +206,33 @@ async fn operators(stack: &Stack, document: &mut Document) {
 /// The page and its forms, by the token: a browser's sign-in is another story.
 async fn dashboard(stack: &Stack, document: &mut Document) {
     let (admin, page) = (stack.admin(), "/admin/sms/otp");
-    for path in [page, "/admin/sms/otp/live", "/admin/sms/otp/dashboard.css", "/admin/sms/otp/dashboard.js", "/admin/sms/otp/icon.svg"] {
-        document.check(&Method::GET, path, &admin.get(path).await);
+    for file in ["", "/live", "/blacklist.csv", "/dashboard.css", "/dashboard.js", "/icon.svg"] {
+        let path = format!("{page}{file}");
+        document.check(&Method::GET, &path, &admin.get(&path).await);
     }
     document.check(&Method::GET, page, &admin.token(None).get(page).await);
     document.check(&Method::GET, "/admin/sms/otp/live", &admin.token(None).get("/admin/sms/otp/live").await);
     let forms = [
         ("action=look-up&ip=203.0.113.9", "application/json"),
         ("action=look-up&ip=203.0.113.9", "text/html"),
-        ("action=withdraw-all", "text/html"),
+        ("action=revoke-all", "text/html"),
     ];
     for (form, accept) in forms.into_iter().chain([("action=nothing", "text/html"), ("action=unblock&reference=none", "application/json")])
     {
-        document.check(&Method::POST, page, &filled(stack, form, accept).await);
+        document.check(&Method::POST, page, &filled(stack, page, form, accept).await);
+    }
+    let import = "/admin/sms/otp/import";
+    for form in ["action=import&dryRun=true&entries=type,value%0Aip,203.0.113.9", "action=import&entries=type,value%0Aip,lol"] {
+        for accept in ["application/json", "text/html"] {
+            document.check(&Method::POST, import, &filled(stack, import, form, accept).await);
+        }
     }
 }
 
-async fn filled(stack: &Stack, form: &'static str, accept: &str) -> Answer {
+async fn filled(stack: &Stack, path: &str, form: &'static str, accept: &str) -> Answer {
     let client =
         reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().expect("a plain client can be built");
-    let request =
-        client.post(format!("{}/admin/sms/otp", stack.origin_url())).header("x-admin-token", ADMIN_TOKEN).header("accept", accept);
+    let request = client.post(format!("{}{path}", stack.origin_url())).header("x-admin-token", ADMIN_TOKEN).header("accept", accept);
     let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
     Answer::read(request.send().await.expect("the origin answers")).await
 }

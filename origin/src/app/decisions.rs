@@ -10,24 +10,23 @@ use std::{
 
 use otp_shared::{
     phone::Phone,
-    snapshot::Caller as Sought,
     wire::{Channel, Delivery, OtpAccepted, OtpRequest, Verified, VerifyRequest},
 };
 use serde::Serialize;
 
 use super::{App, caller::Caller, refusal::Refused};
-use crate::domain::{judgement::PhoneKey, numbering};
+use crate::domain::judgement::PhoneKey;
 
 /// How many decisions are kept; about 300 bytes each.
 const KEPT: usize = 10_000;
 
-/// What was asked for.
+/// What a fan wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Asked {
+pub enum Operation {
     /// A code.
     Request,
-    /// Whether a code is right.
+    /// To have a code checked.
     Verify,
 }
 
@@ -37,8 +36,9 @@ pub enum Asked {
 pub struct Decision {
     /// When, as Unix millisecond.
     pub at_ms: u64,
-    /// What was asked for.
-    pub asked: Asked,
+    /// What the fan wanted.
+    #[serde(rename = "asked")]
+    pub operation: Operation,
     /// `allowed`, the problem code of the refusal, or `hung_up` when the caller left before the answer.
     pub outcome: &'static str,
     /// The number, masked; absent when it did not parse.
@@ -73,9 +73,9 @@ pub struct Decision {
     key: Option<PhoneKey>,
 }
 
-/// Whose decisions are wanted.
+/// Which decisions are wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Whose {
+pub enum DecisionFilter {
     /// Everybody's.
     All,
     /// This number's.
@@ -84,24 +84,14 @@ pub enum Whose {
     Address(String),
 }
 
-/// What stands against somebody now.
-#[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Standing {
-    /// The kind of blacklist entry that refuses.
-    pub blacklisted_by: Option<&'static str>,
-    /// Held until this Unix second.
-    pub held_until_s: Option<u64>,
-}
-
 /// The newest decisions.
 #[derive(Default)]
 pub struct Decisions(Mutex<VecDeque<Decision>>);
 
 impl Decisions {
     /// The newest first, at most `limit`.
-    pub fn newest(&self, whose: &Whose, limit: usize) -> Vec<Decision> {
-        self.lock().iter().filter(|decision| whose.includes(decision)).take(limit).cloned().collect()
+    pub fn newest(&self, filter: &DecisionFilter, limit: usize) -> Vec<Decision> {
+        self.lock().iter().filter(|decision| filter.includes(decision)).take(limit).cloned().collect()
     }
 
     fn note(&self, decision: Decision) {
@@ -115,7 +105,7 @@ impl Decisions {
     }
 }
 
-impl Whose {
+impl DecisionFilter {
     fn includes(&self, decision: &Decision) -> bool {
         match self {
             Self::All => true,
@@ -126,11 +116,11 @@ impl Whose {
 }
 
 impl Decision {
-    fn new(app: &App, asked: Asked, phone: &str, caller: &Caller) -> Self {
+    fn new(app: &App, operation: Operation, phone: &str, caller: &Caller) -> Self {
         let phone = Phone::parse(phone).ok();
         Self {
             at_ms: app.clock.now_ms(),
-            asked,
+            operation,
             outcome: "hung_up",
             phone: phone.map(|phone| phone.masked()),
             key: phone.map(|phone| app.keys.phone(phone)),
@@ -178,7 +168,7 @@ impl Drop for Pending<'_> {
 impl App {
     /// [`App::request_code`], measured and recorded.
     pub async fn recorded_request(self: &Arc<Self>, body: OtpRequest, caller: Caller) -> Result<OtpAccepted, Refused> {
-        let mut pending = Pending { app: self, decision: Decision::new(self, Asked::Request, &body.phone, &caller) };
+        let mut pending = Pending { app: self, decision: Decision::new(self, Operation::Request, &body.phone, &caller) };
         let answer = self.timings.request.time(self.request_code(body, caller)).await;
         match &answer {
             Ok(accepted) => {
@@ -193,34 +183,13 @@ impl App {
 
     /// [`App::verify_code`], measured and recorded.
     pub async fn recorded_verify(&self, body: VerifyRequest, caller: Caller) -> Result<Verified, Refused> {
-        let mut pending = Pending { app: self, decision: Decision::new(self, Asked::Verify, &body.phone, &caller) };
+        let mut pending = Pending { app: self, decision: Decision::new(self, Operation::Verify, &body.phone, &caller) };
         let answer = self.timings.verify.time(self.verify_code(body, caller)).await;
         match &answer {
             Ok(_) => pending.decision.outcome = "allowed",
             Err(refused) => pending.decision.refuse(refused),
         }
         answer
-    }
-
-    /// What stands against a number now.
-    pub async fn standing_of_phone(&self, phone: Phone) -> Result<Standing, Refused> {
-        let sought = Sought { phone: Some((phone, self.hasher.hash(&phone))), address: None };
-        let country = numbering::country(phone);
-        let blacklisted_by = self.operators.blocks(&sought, country, self.clock.now_ms());
-        Ok(Standing { blacklisted_by, held_until_s: self.held_until_s(&self.phone_hold(phone)).await? })
-    }
-
-    /// What stands against an address now.
-    pub async fn standing_of_address(&self, address: std::net::IpAddr) -> Result<Standing, Refused> {
-        let sought = Sought { phone: None, address: Some(address) };
-        let blacklisted_by = self.operators.blocks(&sought, None, self.clock.now_ms());
-        let subject = format!("address:{}", otp_shared::address::Address::from(address));
-        Ok(Standing { blacklisted_by, held_until_s: self.held_until_s(&subject).await? })
-    }
-
-    async fn held_until_s(&self, subject: &str) -> Result<Option<u64>, Refused> {
-        let holds = self.store.holds().await?;
-        Ok(holds.into_iter().find(|hold| hold.subject == subject).map(|hold| hold.until_ms.div_ceil(1000)))
     }
 }
 
@@ -231,7 +200,7 @@ mod tests {
     fn decision(address: usize, key: u8) -> Decision {
         Decision {
             at_ms: 0,
-            asked: Asked::Request,
+            operation: Operation::Request,
             outcome: "allowed",
             phone: None,
             address: address.to_string(),
@@ -253,7 +222,7 @@ mod tests {
         for address in 0..KEPT + 5 {
             decisions.note(decision(address, 1));
         }
-        let kept = decisions.newest(&Whose::All, usize::MAX);
+        let kept = decisions.newest(&DecisionFilter::All, usize::MAX);
         assert_eq!((kept.len(), kept[0].address.as_str()), (KEPT, (KEPT + 4).to_string().as_str()));
         assert_eq!(kept.last().unwrap().address, "5");
     }
@@ -262,9 +231,9 @@ mod tests {
     fn they_are_found_by_number_and_by_address() {
         let decisions = Decisions::default();
         (0..4).for_each(|address| decisions.note(decision(address, u8::from(address > 1))));
-        let of = |whose| decisions.newest(&whose, 10).into_iter().map(|decision| decision.address).collect::<Vec<_>>();
-        assert_eq!(of(Whose::Phone(PhoneKey([1; 16]))), ["3", "2"]);
-        assert_eq!(of(Whose::Address("0".to_owned())), ["0"]);
-        assert_eq!(decisions.newest(&Whose::All, 2).len(), 2);
+        let of = |filter| decisions.newest(&filter, 10).into_iter().map(|decision| decision.address).collect::<Vec<_>>();
+        assert_eq!(of(DecisionFilter::Phone(PhoneKey([1; 16]))), ["3", "2"]);
+        assert_eq!(of(DecisionFilter::Address("0".to_owned())), ["0"]);
+        assert_eq!(decisions.newest(&DecisionFilter::All, 2).len(), 2);
     }
 }

@@ -1,6 +1,8 @@
-//! The use cases: what happens when a fan asks, guesses and signs in, and when an operator changes something. Not HTTP, and no policy of their own.
+//! The use cases: what happens when a fan asks, guesses and signs in, and what operators do. Not HTTP, and no policy of
+//! their own.
 //!
-//! **Invariant:** every use case takes parsed values and returns a domain answer or a [`refusal::Refused`].
+//! **Invariant:** nothing here knows HTTP. A use case parses what it is given, once for all who call it, and returns a
+//! domain answer or a [`refusal::Refused`].
 
 use std::{
     sync::{Arc, Mutex},
@@ -26,12 +28,11 @@ use crate::{
         session::Sessions,
     },
     edge::EdgeClient,
-    store::Store,
 };
 use counters::Counters;
 use decisions::Decisions;
-use hand::HandCopy;
-use operators::Operators;
+use operators::{Operators, manual_kv::ManualKvCache};
+use records::Records;
 use status::SnapshotStatus;
 use timings::Timings;
 
@@ -39,14 +40,16 @@ pub mod caller;
 pub mod counters;
 pub mod decisions;
 pub mod delivery;
-pub mod hand;
+pub mod evaluate;
+#[cfg(test)]
+mod on_stores;
 pub mod operators;
 pub mod publish;
+pub mod records;
 pub mod refusal;
 pub mod request;
 pub mod series;
 pub mod sessions;
-pub mod spread;
 pub mod status;
 pub mod timings;
 pub mod verify;
@@ -78,7 +81,7 @@ pub struct App {
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Limits, used codes, operator state.
-    pub store: Arc<dyn Store>,
+    pub store: Records,
     /// In the order they are tried.
     pub channels: Vec<Arc<dyn Channel>>,
     /// The first channel, where its own state is shown and its webhooks are read.
@@ -97,8 +100,8 @@ pub struct App {
     pub decisions: Decisions,
     /// How long things take.
     pub timings: Timings,
-    /// What ops wrote to KV by hand, as heard last.
-    pub hand: HandCopy,
+    /// What ops wrote to KV by hand, as the edge listed it last.
+    pub manual_kv: ManualKvCache,
     /// Hashes numbers as the edge does.
     pub hasher: PhoneHasher,
     /// Hashes numbers, idempotency keys and the names of messages for the store.

@@ -1,9 +1,10 @@
-//! Why a use case says no. Not how it is told: the words of the answer are `http::answer`'s.
+//! Why a use case says no. Not the words of the answer: those are `http::problem_response`'s.
 //!
 //! **Invariant:** `Display` holds no number, code or token, so it may be logged and counted.
 
-use otp_shared::{limits::Limit, problem::Code};
+use otp_shared::{limits::Limit, problem::Code, subject::SubjectError};
 
+use super::operators::import::Mistake;
 use crate::{domain::judgement::Hold, store::StoreError};
 
 /// Why a use case says no.
@@ -12,6 +13,15 @@ pub enum Refused {
     /// A field is not of its form; says which, and what it should be.
     #[error("{0}")]
     InvalidField(&'static str),
+    /// A blacklist entry's type and value name nobody.
+    #[error(transparent)]
+    InvalidSubject(#[from] SubjectError),
+    /// Lines of an import that cannot be taken, so that none was.
+    #[error("{} lines of an import cannot be taken", .0.len())]
+    Import(Vec<Mistake>),
+    /// An import has more entries than are taken at once.
+    #[error("too many entries")]
+    TooManyEntries,
     /// Not a phone number, or not in its canonical spelling.
     #[error("not a phone number in its canonical international form")]
     InvalidPhone,
@@ -76,15 +86,21 @@ pub enum Refused {
     /// No valid cookie, token or signature.
     #[error("unauthorized")]
     Unauthorized,
-    /// What should be removed is not there.
+    /// The token is no operator's.
+    #[error("wrong admin token")]
+    WrongAdminToken,
+    /// What is asked for, or should be changed, is not there.
     #[error("not found")]
     NotFound,
-    /// A blacklist entry would refuse very many people; says what it covers.
+    /// A blacklist entry would refuse very many people and nobody insisted; says what it covers.
     #[error("too wide: {0}")]
     TooWide(&'static str),
-    /// The entry stands in KV by an operator's hand, where only the hand can remove it.
+    /// The entry was written to KV by hand, and only by hand can it be removed.
     #[error("written by hand")]
-    WrittenByHand,
+    ManualKvEntry,
+    /// The edge does not list what was written to KV by hand; says why.
+    #[error("the edge does not list manual KV entries: {0}")]
+    ManualKvUnknown(String),
     /// The store did not answer, and nothing stands in for it.
     #[error("store: {0}")]
     Store(#[from] StoreError),
@@ -97,7 +113,8 @@ impl Refused {
     /// The stable code by which it is told, counted and recorded.
     pub fn code(&self) -> Code {
         match self {
-            Self::InvalidField(_) => Code::InvalidBody,
+            Self::InvalidField(_) | Self::InvalidSubject(_) | Self::Import(_) => Code::InvalidBody,
+            Self::TooManyEntries => Code::TooLarge,
             Self::InvalidPhone => Code::InvalidPhone,
             Self::UnsupportedCountry => Code::UnsupportedCountry,
             Self::Blacklisted(_) => Code::Blacklisted,
@@ -108,14 +125,14 @@ impl Refused {
             Self::Limited { .. } => Code::RateLimited,
             Self::InProgress => Code::InProgress,
             Self::IdempotencyMismatch => Code::IdempotencyMismatch,
-            Self::Replayed | Self::Unauthorized => Code::Unauthorized,
+            Self::Replayed | Self::Unauthorized | Self::WrongAdminToken => Code::Unauthorized,
             Self::Undeliverable => Code::Undeliverable,
             Self::TemplateNotApproved => Code::TemplateNotApproved,
             Self::DeliveryUnavailable { .. } => Code::DeliveryUnavailable,
             Self::SessionNotAuthorised => Code::SessionNotAuthorised,
             Self::NotFound => Code::NotFound,
-            Self::TooWide(_) | Self::WrittenByHand => Code::Conflict,
-            Self::Store(_) | Self::NotDurable => Code::OriginUnavailable,
+            Self::TooWide(_) | Self::ManualKvEntry => Code::Conflict,
+            Self::Store(_) | Self::NotDurable | Self::ManualKvUnknown(_) => Code::OriginUnavailable,
         }
     }
 

@@ -21,7 +21,7 @@ use crate::{
     domain::{
         challenge::{Challenge, Purpose},
         consent,
-        judgement::{ChallengeKey, Interruption, RequestCall, RequestVerdict, SendOutcome, Settlement},
+        judgement::{ChallengeKey, Charged, Interruption, RequestCall, RequestVerdict, SendOutcome, Settlement},
         locale::Locale,
     },
 };
@@ -59,8 +59,8 @@ impl App {
         self.refuse_blacklisted(Some((parsed.phone, parsed.country)), caller.address)?;
         refuse_without_channel(obstacle)?;
         let (call, verdict) = self.judge_request(&parsed, &caller).await?;
-        let attempts_left = match verdict {
-            RequestVerdict::Send { attempts_left } => attempts_left,
+        let (attempts_left, charged) = match verdict {
+            RequestVerdict::Send { attempts_left, charged } => (attempts_left, charged),
             RequestVerdict::Refused { limit, retry_after_ms, hold } => return Err(Refused::Limited { limit, retry_after_ms, hold }),
             RequestVerdict::Unknown => return Err(Refused::ChallengeUnknown),
             RequestVerdict::Locked { retry_after_ms } => return Err(Refused::ChallengeLocked { retry_after_ms }),
@@ -68,7 +68,7 @@ impl App {
             RequestVerdict::Interrupted(interruption) => return Err(interrupted(&interruption)),
         };
         let app = Arc::clone(self);
-        let sending = self.tasks.spawn(async move { app.send(parsed, call, attempts_left).await });
+        let sending = self.tasks.spawn(async move { app.send(parsed, call, charged, attempts_left).await });
         sending.await.unwrap_or(Err(Refused::DeliveryUnavailable { retry_after_s: DEFAULT_RETRY_AFTER_S }))
     }
 
@@ -85,16 +85,11 @@ impl App {
             None => {
                 Challenge { key: ChallengeKey(clock::random()), expires_at_ms: now_ms + duration_ms(self.settings.challenge_ttl), purpose }
             }
-            Some(id) => self.live_challenge(id, phone)?,
+            // Not whether it has ended: a repeat of an idempotency key is answered after that, too.
+            Some(id) => self.challenges.parse(id, phone).ok_or(Refused::ChallengeUnknown)?,
         };
         let id = body.challenge_id.clone().unwrap_or_else(|| self.challenges.id(&challenge, phone));
         Ok(Parsed { phone, country, locale, challenge, id, resend: body.challenge_id.is_some(), consent: body.consent_version.clone() })
-    }
-
-    /// The challenge of an authentic id that has not ended.
-    pub(super) fn live_challenge(&self, id: &str, phone: Phone) -> Result<Challenge, Refused> {
-        let challenge = self.challenges.parse(id, phone).ok_or(Refused::ChallengeUnknown)?;
-        if challenge.expires_at_ms <= self.clock.now_ms() { Err(Refused::ChallengeUnknown) } else { Ok(challenge) }
     }
 
     async fn judge_request(&self, parsed: &Parsed, caller: &Caller) -> Result<(RequestCall, RequestVerdict), Refused> {
@@ -130,17 +125,23 @@ impl App {
         format!("phone:{:016x}", self.hasher.hash(&phone).as_u64())
     }
 
-    async fn send(self: Arc<Self>, parsed: Parsed, request: RequestCall, attempts_left: u32) -> Result<OtpAccepted, Refused> {
+    async fn send(
+        self: Arc<Self>,
+        parsed: Parsed,
+        request: RequestCall,
+        charged: Charged,
+        attempts_left: u32,
+    ) -> Result<OtpAccepted, Refused> {
         if let Some(version) = &parsed.consent {
             tracing::info!(target: "otp::consent", phone = parsed.phone.masked(), version, "asked for a code after this consent text");
         }
-        let (channel, sent) = self.send_by_any(&parsed).await;
-        let now_ms = self.clock.now_ms();
-        let (delivery, message) = match sent {
-            Sent::Accepted { message_id } => (Delivery::Accepted, Some(self.keys.message(&message_id))),
-            Sent::Unconfirmed => (Delivery::Unconfirmed, None),
-            Sent::Refused(refusal) => return Err(self.give_back(request, refusal).await),
+        let (channel, message_id) = match self.send_by_any(&parsed).await {
+            Ok(left) => left,
+            Err(refusals) => return Err(self.refund(request, charged, &refusals).await),
         };
+        let now_ms = self.clock.now_ms();
+        let delivery = if message_id.is_some() { Delivery::Accepted } else { Delivery::Unconfirmed };
+        let message = message_id.map(|id| self.keys.message(&id));
         self.counters.add("sends", if delivery == Delivery::Accepted { "accepted" } else { "unconfirmed" });
         self.counters.add("country_sends", parsed.country.as_str());
         let answer = Answer {
@@ -154,17 +155,17 @@ impl App {
         let accepted = self.accepted(&answer, parsed.id);
         let answer = serde_json::to_string(&answer).expect("a struct of strings and numbers serialises");
         let settlement =
-            Settlement { request, outcome: SendOutcome::Left { channel, delivery, message, at_ms: now_ms }, answer: Some(answer) };
+            Settlement { request, charged, outcome: SendOutcome::Left { channel, delivery, message, at_ms: now_ms }, answer: Some(answer) };
         let app = Arc::clone(&self);
         self.tasks.spawn(async move { app.settle(settlement).await });
         Ok(accepted)
     }
 
-    /// The first channel that takes it. What a channel refused did not leave, so the next one makes no second message.
-    async fn send_by_any(&self, parsed: &Parsed) -> (wire::Channel, Sent) {
-        let code = self.challenges.code(&parsed.id, &parsed.challenge, parsed.phone);
-        let mut last = (wire::Channel::Whatsapp, Sent::Refused(Refusal::Unavailable { retry_after_s: DEFAULT_RETRY_AFTER_S }));
-        let Some(code) = code else { return last };
+    /// The first channel that takes it, and the provider's name for the message if its answer was not lost. What a channel refused did not leave, so the next
+    /// one makes no second message; the error is why each of them refused.
+    async fn send_by_any(&self, parsed: &Parsed) -> Result<(wire::Channel, Option<String>), Vec<Refusal>> {
+        let mut refusals = Vec::new();
+        let Some(code) = self.challenges.code(&parsed.id, &parsed.challenge, parsed.phone) else { return Err(refusals) };
         let left_ms = parsed.challenge.expires_at_ms.saturating_sub(self.clock.now_ms());
         let message = Message {
             to: parsed.phone,
@@ -176,17 +177,17 @@ impl App {
         let deadline = Instant::now() + self.settings.send_deadline;
         for channel in self.in_order(parsed).await {
             if let Some(obstacle) = channel.unavailable_reason(parsed.locale.as_ref()) {
-                last = (channel.name(), Sent::Refused(obstacle));
+                refusals.push(obstacle);
                 continue;
             }
             let sending = channel.send(&message, deadline.saturating_duration_since(Instant::now()));
-            let sent = self.timings.send.time(sending).await;
-            last = (channel.name(), sent);
-            if !matches!(last.1, Sent::Refused(_)) {
-                break;
+            match self.timings.send.time(sending).await {
+                Sent::Accepted { message_id } => return Ok((channel.name(), Some(message_id))),
+                Sent::Unconfirmed => return Ok((channel.name(), None)),
+                Sent::Refused(refusal) => refusals.push(refusal),
             }
         }
-        last
+        Err(refusals)
     }
 
     /// The channels in the order to try them. When the challenge's last message is known to have failed, another channel comes first.
@@ -207,14 +208,21 @@ impl App {
         (state.delivery == Delivery::Failed).then_some(state.channel)
     }
 
-    async fn give_back(&self, request: RequestCall, refusal: Refusal) -> Refused {
-        let (outcome, refused, name) = match refusal {
-            Refusal::Undeliverable => (SendOutcome::Undeliverable, Refused::Undeliverable, "undeliverable"),
-            Refusal::TemplateNotApproved => (SendOutcome::Failed, Refused::TemplateNotApproved, "template"),
-            Refusal::Unavailable { retry_after_s } => (SendOutcome::Failed, Refused::DeliveryUnavailable { retry_after_s }, "failed"),
-        };
-        self.counters.add("sends", name);
-        self.settle(Settlement { request, outcome, answer: None }).await;
+    /// Nothing left: the limits are given back. One channel that cannot reach the number decides how much: otherwise numbers could be tried without end while
+    /// another channel is out of service.
+    async fn refund(&self, request: RequestCall, charged: Charged, refusals: &[Refusal]) -> Refused {
+        let undeliverable = refusals.contains(&Refusal::Undeliverable);
+        let outcome = if undeliverable { SendOutcome::Undeliverable } else { SendOutcome::Failed };
+        let refused = told(refusals);
+        self.counters.add(
+            "sends",
+            match refused {
+                _ if undeliverable => "undeliverable",
+                Refused::TemplateNotApproved => "template",
+                _ => "failed",
+            },
+        );
+        self.settle(Settlement { request, charged, outcome, answer: None }).await;
         refused
     }
 
@@ -247,20 +255,28 @@ impl App {
     }
 }
 
-/// Before any limit is charged: the first channel's obstacle, if every channel has one.
+/// Before any limit is charged: whether every channel has an obstacle.
 fn refuse_without_channel(obstacles: impl Iterator<Item = Option<Refusal>>) -> Result<(), Refused> {
-    let mut first = None;
-    for obstacle in obstacles {
-        match obstacle {
-            None => return Ok(()),
-            Some(refusal) => first = first.or(Some(refusal)),
-        }
+    let obstacles: Option<Vec<_>> = obstacles.collect();
+    match obstacles {
+        None => Ok(()),
+        Some(obstacles) if obstacles.first() == Some(&Refusal::TemplateNotApproved) => Err(Refused::TemplateNotApproved),
+        Some(obstacles) => Err(told(&obstacles)),
     }
-    Err(match first {
-        Some(Refusal::Undeliverable) => Refused::Undeliverable,
-        Some(Refusal::Unavailable { retry_after_s }) => Refused::DeliveryUnavailable { retry_after_s },
-        Some(Refusal::TemplateNotApproved) | None => Refused::TemplateNotApproved,
-    })
+}
+
+/// What a fan is told when every channel refused: the shortest wait, if waiting helps at all.
+fn told(refusals: &[Refusal]) -> Refused {
+    let waits = refusals.iter().filter_map(|refusal| match refusal {
+        Refusal::Unavailable { retry_after_s } => Some(*retry_after_s),
+        Refusal::Undeliverable | Refusal::TemplateNotApproved => None,
+    });
+    match waits.min() {
+        Some(retry_after_s) => Refused::DeliveryUnavailable { retry_after_s },
+        None if refusals.contains(&Refusal::Undeliverable) => Refused::Undeliverable,
+        None if refusals.is_empty() => Refused::DeliveryUnavailable { retry_after_s: DEFAULT_RETRY_AFTER_S },
+        None => Refused::TemplateNotApproved,
+    }
 }
 
 /// Those interruptions that are refusals.
@@ -278,4 +294,32 @@ pub(super) fn interrupted(interruption: &Interruption) -> Refused {
 /// Milliseconds of a configured duration.
 pub fn duration_ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BUSY: Refusal = Refusal::Unavailable { retry_after_s: 5 };
+    const TOMORROW: Refusal = Refusal::Unavailable { retry_after_s: 80_000 };
+
+    #[test]
+    fn the_shortest_wait_is_told() {
+        assert_eq!(told(&[BUSY, TOMORROW]), Refused::DeliveryUnavailable { retry_after_s: 5 });
+        assert_eq!(told(&[TOMORROW, BUSY]), Refused::DeliveryUnavailable { retry_after_s: 5 });
+        assert_eq!(told(&[Refusal::Undeliverable, TOMORROW]), Refused::DeliveryUnavailable { retry_after_s: 80_000 });
+        assert_eq!(told(&[Refusal::TemplateNotApproved, Refusal::Undeliverable]), Refused::Undeliverable);
+        assert_eq!(told(&[Refusal::TemplateNotApproved]), Refused::TemplateNotApproved);
+    }
+
+    #[test]
+    fn one_channel_without_an_obstacle_is_enough() {
+        assert_eq!(refuse_without_channel([Some(BUSY), None].into_iter()), Ok(()));
+        assert_eq!(
+            refuse_without_channel([Some(TOMORROW), Some(BUSY)].into_iter()),
+            Err(Refused::DeliveryUnavailable { retry_after_s: 5 })
+        );
+        let unapproved = Some(Refusal::TemplateNotApproved);
+        assert_eq!(refuse_without_channel([unapproved, Some(TOMORROW)].into_iter()), Err(Refused::TemplateNotApproved));
+    }
 }

@@ -23,7 +23,7 @@ pub struct Status {
     pub template: whatsapp::TemplateReport,
     /// Whether codes can be sent.
     pub whatsapp: whatsapp::SendingReport,
-    /// How far operator changes have spread.
+    /// What of the operator state is published to the edge.
     pub snapshot: SnapshotStatus,
 }
 
@@ -36,7 +36,7 @@ pub struct RateLimits {
     pub refused: BTreeMap<String, u64>,
 }
 
-/// How far operator changes have spread.
+/// What of the operator state is published to the edge.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SnapshotStatus {
@@ -73,6 +73,26 @@ impl App {
         }
     }
 
+    /// How the store does, without asking it.
+    pub fn store_state(&self) -> StoreState {
+        self.store.state()
+    }
+
+    /// Milliseconds by which the store's clock is ahead of ours (negative: behind), when last seen.
+    pub fn clock_skew_ms(&self) -> i64 {
+        self.store.skew_ms()
+    }
+
+    /// How many entries of the operator state are in force, by kind.
+    pub fn entries_in_force(&self) -> BTreeMap<String, u64> {
+        let now_ms = self.clock.now_ms();
+        let mut kinds = BTreeMap::new();
+        for change in self.operators.changes().iter().filter(|change| change.in_force(now_ms)) {
+            *kinds.entry(change.target.kind().to_owned()).or_default() += 1;
+        }
+        kinds
+    }
+
     /// Whether codes may be sent, and what an operator should look at.
     fn template_status(&self) -> whatsapp::TemplateReport {
         let mut status = self.whatsapp.status();
@@ -86,7 +106,7 @@ impl App {
         consent::mismatches(&languages)
     }
 
-    /// How far operator changes have spread.
+    /// What of the operator state is published to the edge.
     pub fn snapshot_status(&self) -> SnapshotStatus {
         self.published.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }

@@ -11,7 +11,7 @@ use otp_shared::{
     wire::{Delivery, FailureReason},
 };
 
-use super::{App, operators::Wanted};
+use super::{App, operators::ProposedChange};
 use crate::{
     channels::whatsapp::{
         errors::Class,
@@ -19,7 +19,7 @@ use crate::{
     },
     domain::{
         judgement::{ChallengeKey, Receipt},
-        operator::About,
+        operator::Target,
     },
     store::StoreError,
 };
@@ -83,7 +83,7 @@ impl App {
     /// Somebody got a code that they did not ask for. Whoever asked pays for it; the owner of the number does not.
     async fn disowned(&self, from: Phone, about: Option<&str>) -> Result<(), StoreError> {
         let charged = match about {
-            Some(message) => self.store.disown(self.keys.message(message), DISOWNED_SENDS).await?,
+            Some(message) => self.store.report_unsolicited(self.keys.message(message), DISOWNED_SENDS).await?,
             None => false,
         };
         self.counters.add("webhooks", "did_not_request");
@@ -96,17 +96,17 @@ impl App {
     async fn owner_wishes(&self, from: Phone, stop: bool, at_s: u64) {
         let now_ms = self.clock.now_ms();
         let at_ms = at_s.saturating_mul(1000).min(now_ms);
-        let about = About::blacklist(&Subject::Phone(from));
-        let by_operator = self.operators.find(&about, now_ms).is_some_and(|entry| entry.who != OWNER);
-        let overtaken = self.operators.newest_ms(&about).is_some_and(|newest| newest > at_ms);
+        let target = Target::blacklist(&Subject::Phone(from));
+        let by_operator = self.operators.find(&target, now_ms).is_some_and(|entry| entry.actor != OWNER);
+        let overtaken = self.operators.newest_ms(&target).is_some_and(|newest| newest > at_ms);
         if by_operator || overtaken || at_ms + STOP_MS <= now_ms {
             self.counters.add("webhooks", "overruled");
             return;
         }
         let note = if stop { "STOP from the number's owner" } else { "START from the number's owner" };
         let ttl_ms = stop.then(|| at_ms + STOP_MS - now_ms);
-        let wanted = Wanted { about, present: stop, who: OWNER.to_owned(), note: note.to_owned(), ttl_ms };
-        match self.change_as_of(wanted, at_ms).await {
+        let proposed = ProposedChange { target, present: stop, actor: OWNER.to_owned(), note: note.to_owned(), ttl_ms };
+        match self.change_as_of(proposed, at_ms).await {
             Ok(_) => self.counters.add("webhooks", if stop { "stop" } else { "start" }),
             Err(error) => tracing::error!(target: "otp::webhook", %error, phone = from.masked(), "an owner's wish could not be kept"),
         }

@@ -4,6 +4,8 @@
 
 use otp_shared::limits::{Limit, Quota};
 
+use crate::transaction::Key;
+
 /// A keyed hash of a phone number, by which limits are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PhoneKey(pub [u8; 16]);
@@ -57,6 +59,14 @@ impl Default for Quotas {
     }
 }
 
+impl RequestCall {
+    /// Tells apart the number's sends.
+    pub fn tag(&self) -> u32 {
+        let [a, b, c, d, ..] = self.call.id;
+        u32::from_be_bytes([a, b, c, d])
+    }
+}
+
 impl Quotas {
     /// The quota of `limit`.
     pub fn of(&self, limit: Limit) -> Quota {
@@ -80,6 +90,32 @@ impl Quotas {
         let part = |limit: Limit| if limit == Limit::VerifyChallenge { self.of(limit) } else { self.of(limit).share(replicas) };
         Self(Limit::ALL.map(part))
     }
+}
+
+/// What the first send of a challenge took from the address that asked, to be given back when its code is used.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Share {
+    /// The send, among those of its number.
+    pub tag: u32,
+    /// The IPv4 address, or the IPv6 /64.
+    pub address: String,
+    /// What was charged to it, in microseconds of its cell.
+    pub address_us: u64,
+    /// The IPv6 /48.
+    pub site: Option<String>,
+    /// What was charged to it, in microseconds of its cell.
+    pub site_us: u64,
+}
+
+/// Everything that one send charged besides its number's record: what a failed send gives back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Charged {
+    /// Cells and the microseconds added to each.
+    pub cells: Vec<(Key, u64)>,
+    /// Counters that counted it.
+    pub counters: Vec<Key>,
+    /// When, as the store's Unix microsecond.
+    pub at_us: u64,
 }
 
 /// May a message be sent?
@@ -110,6 +146,8 @@ pub enum RequestVerdict {
     Send {
         /// Guesses left for the challenge.
         attempts_left: u32,
+        /// What the send charged.
+        charged: Charged,
     },
     /// Nothing was charged; do not send.
     Refused {
@@ -160,6 +198,8 @@ pub struct Hold {
 pub struct Settlement {
     /// The call it belongs to.
     pub request: RequestCall,
+    /// What it charged.
+    pub charged: Charged,
     /// What became of it.
     pub outcome: SendOutcome,
     /// What a repeat of the idempotency key gets; `None` when the send failed, so that a repeat tries again.

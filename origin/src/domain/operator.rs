@@ -21,10 +21,10 @@ pub struct Stamp {
     pub id: String,
 }
 
-/// Who or what a change is about.
+/// Whom or what a change is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(tag = "about", rename_all = "lowercase")]
-pub enum About {
+pub enum Target {
     /// A blacklist entry.
     Blacklist {
         /// `phone`, `ip`, `cidr`, `prefix`, `country`.
@@ -52,23 +52,24 @@ pub enum About {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Change {
-    /// Who or what it is about.
+    /// Whom or what it is about.
     #[serde(flatten)]
-    pub about: About,
+    pub target: Target,
     /// When, ordered.
     pub stamp: Stamp,
     /// The name of the operator's token.
-    pub who: String,
-    /// Why, in the operator's words.
+    #[serde(rename = "who")]
+    pub actor: String,
+    /// The reason, in the operator's words.
     pub note: String,
-    /// Removed, or there.
+    /// `true`: the entry is there; `false`: it is removed.
     pub present: bool,
     /// Unix millisecond at which an entry ends by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_ms: Option<u64>,
 }
 
-impl About {
+impl Target {
     /// The blacklist entry for `subject`.
     pub fn blacklist(subject: &Subject) -> Self {
         Self::Blacklist { kind: subject.kind().to_owned(), value: subject.value() }
@@ -115,7 +116,7 @@ pub struct OperatorState {
 impl OperatorState {
     /// Takes `change` if it is newer than what is known of its subject; says whether it was.
     pub fn merge(&mut self, change: Change) -> bool {
-        let key = change.about.key();
+        let key = change.target.key();
         if self.changes.get(&key).is_some_and(|known| known.stamp >= change.stamp) {
             return false;
         }
@@ -124,8 +125,8 @@ impl OperatorState {
     }
 
     /// The newest change of a subject, in force or not.
-    pub fn get(&self, about: &About) -> Option<&Change> {
-        self.changes.get(&about.key())
+    pub fn get(&self, target: &Target) -> Option<&Change> {
+        self.changes.get(&target.key())
     }
 
     /// Every subject's newest change, by key.
@@ -145,5 +146,35 @@ impl OperatorState {
     /// Forgets what nothing needs any more.
     pub fn collect_garbage(&mut self, now_ms: u64) {
         self.changes.retain(|_, change| !change.is_garbage(now_ms));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stored_changes_are_spelled_as_ever() {
+        let spelled = |target, until_ms| {
+            let stamp = Stamp { ms: 1_795_420_800_000, counter: 2, id: "00ff".to_owned() };
+            let change = Change { target, stamp, actor: "ops".to_owned(), note: "why".to_owned(), present: true, until_ms };
+            serde_json::to_string(&change).unwrap()
+        };
+        let (kind, value) = ("ip".to_owned(), "203.0.113.1".to_owned());
+        let stored = [
+            spelled(Target::Blacklist { kind: kind.clone(), value: value.clone() }, None),
+            spelled(Target::Session { id: "an-id".to_owned() }, Some(1_795_420_860_000)),
+            spelled(Target::Reveal { kind, value }, None),
+        ];
+        let rest = r#""stamp":{"ms":1795420800000,"counter":2,"id":"00ff"},"who":"ops","note":"why","present":true"#;
+        assert_eq!(
+            stored,
+            [
+                format!(r#"{{"about":"blacklist","type":"ip","value":"203.0.113.1",{rest}}}"#),
+                format!(r#"{{"about":"session","id":"an-id",{rest},"untilMs":1795420860000}}"#),
+                format!(r#"{{"about":"reveal","type":"ip","value":"203.0.113.1",{rest}}}"#),
+            ],
+            "Redis, KV and the other replicas hold this: write a migration"
+        );
     }
 }

@@ -55,19 +55,19 @@ struct Copy {
     data: String,
 }
 
-/// What ops wrote to KV by hand, as the edge lists it.
+/// The blacklist entries that ops wrote to KV by hand, as the edge lists them.
 #[derive(Debug, Default, Deserialize)]
-pub struct Hand {
-    /// What blocks.
-    pub entries: Vec<HandEntry>,
+pub struct ManualKvEntries {
+    /// Those that block.
+    pub entries: Vec<ManualKvEntry>,
     /// Keys that do not parse, as they stand in KV: somebody believes that they block.
     pub unreadable: Vec<String>,
 }
 
-/// One entry that was written by hand.
+/// One blacklist entry that was written to KV by hand.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct HandEntry {
+pub struct ManualKvEntry {
     /// As [`Subject::kind`](otp_shared::subject::Subject::kind).
     pub r#type: String,
     /// As [`Subject::value`](otp_shared::subject::Subject::value).
@@ -113,8 +113,8 @@ impl EdgeClient {
         Ok(copies.copies.iter().flat_map(|copy| self.open(copy)).collect())
     }
 
-    /// What ops wrote to KV by hand.
-    pub async fn hand(&self, now_ms: u64) -> Result<Hand, EdgeError> {
+    /// The blacklist entries that ops wrote to KV by hand.
+    pub async fn manual_kv_entries(&self, now_ms: u64) -> Result<ManualKvEntries, EdgeError> {
         let body = self.call("GET", routes::INTERNAL_HAND, "", Vec::new(), now_ms).await?;
         serde_json::from_slice(&body).map_err(|error| EdgeError::Unreachable(error.to_string()))
     }

@@ -7,14 +7,12 @@ use axum::{
     http::{HeaderMap, request},
 };
 use otp_shared::{
-    address::Address,
     headers,
-    limits::Limit,
     problem::{Code, Problem},
 };
 use subtle::ConstantTimeEq;
 
-use super::{Http, answer::Answer, signed::header};
+use super::{Http, problem_response::ProblemResponse, signed::header};
 
 /// The fewest characters of a token.
 const MIN_TOKEN_CHARS: usize = 24;
@@ -65,9 +63,9 @@ impl AdminTokens {
 pub struct Operator(pub String);
 
 impl FromRequestParts<Arc<Http>> for Operator {
-    type Rejection = Answer;
+    type Rejection = ProblemResponse;
 
-    async fn from_request_parts(parts: &mut request::Parts, http: &Arc<Http>) -> Result<Self, Answer> {
+    async fn from_request_parts(parts: &mut request::Parts, http: &Arc<Http>) -> Result<Self, ProblemResponse> {
         authenticate(http, &parts.headers, peer(parts)).await
     }
 }
@@ -78,7 +76,7 @@ pub fn peer(parts: &request::Parts) -> Option<IpAddr> {
 }
 
 /// Who sends the admin token; a wrong or missing one is an error.
-pub async fn authenticate(http: &Http, headers: &HeaderMap, peer: Option<IpAddr>) -> Result<Operator, Answer> {
+pub async fn authenticate(http: &Http, headers: &HeaderMap, peer: Option<IpAddr>) -> Result<Operator, ProblemResponse> {
     if http.admin_tokens.is_empty() {
         return Err(Problem::new(Code::AdminDisabled, "Set ADMIN_TOKENS to use the admin API.").retry_after_s(3600).into());
     }
@@ -86,23 +84,10 @@ pub async fn authenticate(http: &Http, headers: &HeaderMap, peer: Option<IpAddr>
 }
 
 /// Whose token it is; a wrong one counts against the address it comes from, whichever way it came.
-pub async fn check(http: &Http, token: &str, peer: Option<IpAddr>) -> Result<Operator, Answer> {
-    if let Some(name) = http.admin_tokens.name_of(token) {
-        return Ok(Operator(name.to_owned()));
-    }
-    http.app.counters.add("errors", "admin_token");
-    tracing::warn!(target: "otp::admin", peer = peer.map(tracing::field::display), "a wrong admin token");
-    Err(refuse(http, peer).await)
-}
-
-async fn refuse(http: &Http, peer: Option<IpAddr>) -> Answer {
-    let key = peer.map_or_else(String::new, |address| Address::from(address).to_string());
-    match http.app.store.charge(Limit::AdminAuth, &key).await {
-        Ok(Err(retry_after_ms)) => {
-            let limit = Limit::AdminAuth;
-            Problem::new(Code::RateLimited, limit.text()).limit(limit.name()).retry_after_s(retry_after_ms.div_ceil(1000)).into()
-        }
-        Ok(Ok(())) | Err(_) => Problem::new(Code::Unauthorized, "Send the operator's token as x-admin-token.").into(),
+pub async fn check(http: &Http, token: &str, peer: Option<IpAddr>) -> Result<Operator, ProblemResponse> {
+    match http.admin_tokens.name_of(token) {
+        Some(name) => Ok(Operator(name.to_owned())),
+        None => Err(http.app.wrong_admin_token(peer).await.into()),
     }
 }
 

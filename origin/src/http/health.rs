@@ -41,8 +41,8 @@ pub async fn healthz() -> StatusCode {
 
 /// 200, or 503 with why not.
 pub async fn readyz(State(http): Shared) -> Response {
-    let clock_skew_ms = http.app.store.skew_ms();
+    let clock_skew_ms = http.app.clock_skew_ms();
     let ready = http.readiness.is_set() && clock_skew_ms.unsigned_abs() <= MAX_SKEW_MS;
-    let body = Report { ready, redis: http.app.store.state(), clock_skew_ms };
+    let body = Report { ready, redis: http.app.store_state(), clock_skew_ms };
     if ready { json(&body) } else { json_with(StatusCode::SERVICE_UNAVAILABLE, &body) }
 }

@@ -7,10 +7,10 @@ use axum::{
 };
 use otp_shared::wire::EdgeCounters;
 
-use super::{Shared, answer::Answer, signed::Signed};
+use super::{Shared, problem_response::ProblemResponse, signed::Signed};
 
 /// `POST /internal/edge/counters`: 204; a repeat counts nothing.
-pub async fn counters(State(http): Shared, signed: Signed) -> Result<Response, Answer> {
+pub async fn counters(State(http): Shared, signed: Signed) -> Result<Response, ProblemResponse> {
     let (delta, _) = signed.json::<EdgeCounters>()?;
     http.app.counters.report(&delta);
     Ok(StatusCode::NO_CONTENT.into_response())

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** no number and no address is a label, and no label has more values than the product has codes, limits, routes, countries and channels.
 
-use std::{collections::BTreeMap, fmt::Display, fmt::Write as _};
+use std::fmt::{Display, Write as _};
 
 use axum::{
     extract::State,
@@ -124,9 +124,9 @@ fn states(text: &mut Text, app: &App) {
         (StoreState::MemoryFallback, "memory fallback"),
         (StoreState::MemoryEmbedded, "memory (embedded)"),
     ] {
-        text.sample(REDIS.0, &[("state", name)], u8::from(app.store.state() == state));
+        text.sample(REDIS.0, &[("state", name)], u8::from(app.store_state() == state));
     }
-    text.gauge(SKEW, seconds(app.store.skew_ms()));
+    text.gauge(SKEW, seconds(app.clock_skew_ms()));
     let sending = app.whatsapp.sending();
     text.family(BREAKER);
     for state in ["sending", "outage", "maintenance", "halted"] {
@@ -143,13 +143,8 @@ fn states(text: &mut Text, app: &App) {
 }
 
 fn entries(text: &mut Text, app: &App) {
-    let now_ms = app.clock.now_ms();
-    let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
-    for change in app.operators.changes().iter().filter(|change| change.in_force(now_ms)) {
-        *kinds.entry(change.about.kind().to_owned()).or_default() += 1;
-    }
     text.family(ENTRIES);
-    for (kind, count) in kinds {
+    for (kind, count) in app.entries_in_force() {
         text.sample(ENTRIES.0, &[("kind", &kind)], count);
     }
 }

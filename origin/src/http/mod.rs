@@ -10,7 +10,7 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{delete, get, post},
+    routing::{get, post},
 };
 use otp_shared::{
     headers,
@@ -21,20 +21,19 @@ use otp_shared::{
 
 use crate::{app::App, clock};
 use admin_auth::AdminTokens;
-use answer::{Answer, Told, ToldLimit};
-use dashboard::ticket::Tickets;
+use operators::page::session::AdminSessions;
+use problem_response::{CountedCode, CountedLimit, ProblemResponse};
 use signed::EdgeKeys;
 
-pub mod admin;
 pub mod admin_auth;
-pub mod answer;
 pub mod body;
-pub mod dashboard;
 pub mod fan;
 pub mod health;
 pub mod internal;
 pub mod metrics;
 pub mod openapi;
+pub mod operators;
+pub mod problem_response;
 pub mod server;
 pub mod signed;
 pub mod utc;
@@ -51,8 +50,8 @@ pub struct Http {
     pub edge_keys: EdgeKeys,
     /// Believes operators.
     pub admin_tokens: AdminTokens,
-    /// Believes those who signed in at the dashboard.
-    pub tickets: Tickets,
+    /// Believes those who signed in at the page.
+    pub admin_sessions: AdminSessions,
     /// Whether the process still takes work.
     pub readiness: health::Readiness,
 }
@@ -72,37 +71,22 @@ pub fn router(http: Arc<Http>) -> Router {
 /// Every route there is.
 pub fn all_routes() -> Router<Arc<Http>> {
     Router::new()
-        .route(routes::OTP_REQUEST, post(fan::request::post))
-        .route("/otp/request/{challenge_id}", get(fan::delivery::get))
-        .route(routes::OTP_VERIFY, post(fan::verify::post))
-        .route(routes::OTP_STATUS, get(fan::status::get))
-        .route(routes::OTP_CONSENT, get(fan::consent::get))
-        .route(routes::FROM_ONBOARDING, post(fan::from_onboarding::post))
-        .route(routes::SESSION, get(fan::session::get).delete(fan::session::delete))
         .route(routes::WEBHOOK, get(webhook::get).post(webhook::post))
         .route(routes::INTERNAL_COUNTERS, post(internal::counters))
-        .route("/admin/otp/blacklist", get(admin::blacklist::get).post(admin::blacklist::post).delete(admin::blacklist::delete))
-        .route("/admin/otp/blacklist/import", post(admin::blacklist::import::post))
-        .route("/admin/otp/blacklist/export", get(admin::blacklist::export::get))
-        .route("/admin/otp/blacklist/adopt", post(admin::blacklist::adopt::post))
-        .route("/admin/otp/decisions", get(admin::decisions::get))
-        .route("/admin/otp/dashboard", get(admin::dashboard::get))
-        .route("/admin/otp/audit", get(admin::audit::get))
-        .route("/admin/otp/holds", get(admin::holds::get).delete(admin::holds::delete))
-        .route("/admin/sessions", get(admin::sessions::get).post(admin::sessions::post).delete(admin::sessions::delete_all))
-        .route("/admin/sessions/{session_id}", delete(admin::sessions::delete))
         .route("/openapi.json", get(openapi::get))
         .route("/metrics", get(metrics::get))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
-        .merge(dashboard::routes())
+        .merge(fan::routes())
+        .merge(operators::json::routes())
+        .merge(operators::page::routes())
 }
 
-async fn not_found() -> Answer {
+async fn not_found() -> ProblemResponse {
     Problem::new(Code::NotFound, "There is no such path.").into()
 }
 
-async fn method_not_allowed() -> Answer {
+async fn method_not_allowed() -> ProblemResponse {
     Problem::new(Code::MethodNotAllowed, "The Allow header says which methods there are.").into()
 }
 
@@ -113,8 +97,8 @@ async fn observe(State(http): Shared, request: Request, next: Next) -> Response 
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let id = request_id(&request);
     let mut response = in_our_words(next.run(request).await);
-    let code = response.extensions().get::<Told>().map_or("", |told| told.0.as_str());
-    let limit = response.extensions().get::<ToldLimit>().map_or("", |told| told.0);
+    let code = response.extensions().get::<CountedCode>().map_or("", |code| code.0.as_str());
+    let limit = response.extensions().get::<CountedLimit>().map_or("", |limit| limit.0);
     count(&http.app, &method, &route, response.status(), code, limit);
     let took_ms = http.app.clock.now_ms().saturating_sub(began_ms);
     tracing::info!(target: "otp::http", id, %method, route, status = response.status().as_u16(), code, limit, took_ms, "answered");
@@ -129,11 +113,11 @@ async fn observe(State(http): Shared, request: Request, next: Next) -> Response 
 
 /// What an extractor of axum's own refuses (a query or a path that does not parse) is told as every other refusal is.
 fn in_our_words(response: Response) -> Response {
-    let is_ours = response.extensions().get::<Told>().is_some();
+    let is_ours = response.extensions().get::<CountedCode>().is_some();
     if is_ours || response.status() != StatusCode::BAD_REQUEST {
         return response;
     }
-    Answer::from(Problem::new(Code::InvalidBody, "The path or the query is not of the documented form.")).into_response()
+    ProblemResponse::from(Problem::new(Code::InvalidBody, "The path or the query is not of the documented form.")).into_response()
 }
 
 fn count(app: &App, method: &Method, route: &str, status: StatusCode, code: &str, limit: &str) {
@@ -166,7 +150,7 @@ pub fn json_with(status: StatusCode, body: &impl serde::Serialize) -> Response {
         Ok(bytes) => (status, [(header::CONTENT_TYPE, "application/json")], bytes).into_response(),
         Err(error) => {
             tracing::error!(target: "otp::http", %error, "an answer could not be written");
-            Answer::from(Problem::new(Code::Internal, "The answer could not be written.")).into_response()
+            ProblemResponse::from(Problem::new(Code::Internal, "The answer could not be written.")).into_response()
         }
     }
 }

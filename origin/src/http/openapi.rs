@@ -122,7 +122,7 @@ fn security(operation: &Operation) -> Vec<Value> {
 fn request_body(operation: &Operation, body: Body) -> Value {
     let of_type = |media_type: &&str| ((*media_type).to_owned(), json!({ "schema": reference(body.schema) }));
     let content: Map<_, _> = body.media_types.iter().map(of_type).collect();
-    json!({ "required": true, "description": format!("At most {} bytes.", routes::body_limit(operation.path)), "content": content })
+    json!({ "required": body.required, "description": format!("At most {} bytes.", routes::body_limit(operation.path)), "content": content })
 }
 
 fn responses(operation: &Operation) -> Value {

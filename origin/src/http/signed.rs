@@ -17,7 +17,7 @@ use otp_shared::{
     signature::{Claimed, Direction, Keyring, Parts, SignatureError, Verified},
 };
 
-use super::{Http, answer::Answer, body};
+use super::{Http, body, problem_response::ProblemResponse};
 use crate::app::caller::Caller;
 
 /// Believes the edge.
@@ -71,9 +71,9 @@ pub fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 impl FromRequest<Arc<Http>> for Signed {
-    type Rejection = Answer;
+    type Rejection = ProblemResponse;
 
-    async fn from_request(request: Request, http: &Arc<Http>) -> Result<Self, Answer> {
+    async fn from_request(request: Request, http: &Arc<Http>) -> Result<Self, ProblemResponse> {
         let (parts, body) = request.into_parts();
         let bytes = body::read(body, routes::body_limit(parts.uri.path())).await?;
         let now_s = http.app.clock.now_ms() / 1000;
@@ -83,10 +83,10 @@ impl FromRequest<Arc<Http>> for Signed {
 }
 
 /// Which check failed is for our log; the caller learns only that one did.
-fn refuse(http: &Http, error: SignatureError) -> Answer {
+fn refuse(http: &Http, error: SignatureError) -> ProblemResponse {
     http.app.counters.add("errors", "signature");
     tracing::warn!(target: "otp::http", %error, "a request that the edge should have signed");
-    Answer::new(Problem::new(Code::Unauthorized, "This route takes only requests that come through the edge."))
+    ProblemResponse::new(Problem::new(Code::Unauthorized, "This route takes only requests that come through the edge."))
         .header(headers::SIGNATURE_STATUS, headers::SIGNATURE_REFUSED)
 }
 

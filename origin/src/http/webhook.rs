@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{
     Shared,
-    answer::Answer,
+    problem_response::ProblemResponse,
     signed::{self, Signed},
 };
 use crate::{
@@ -30,7 +30,7 @@ pub struct Handshake {
 }
 
 /// The challenge, echoed only to who knows the token.
-pub async fn get(State(http): Shared, Query(asked): Query<Handshake>, _signed: Signed) -> Result<Response, Answer> {
+pub async fn get(State(http): Shared, Query(asked): Query<Handshake>, _signed: Signed) -> Result<Response, ProblemResponse> {
     let known = http.app.whatsapp.webhook_verifier().is_verify_token(asked.verify_token.as_deref().unwrap_or_default());
     match asked.challenge {
         Some(challenge) if known && asked.mode.as_deref() == Some("subscribe") => {
@@ -41,7 +41,7 @@ pub async fn get(State(http): Shared, Query(asked): Query<Handshake>, _signed: S
 }
 
 /// 200 once the events are taken.
-pub async fn post(State(http): Shared, signed: Signed) -> Result<Response, Answer> {
+pub async fn post(State(http): Shared, signed: Signed) -> Result<Response, ProblemResponse> {
     let signature = signed::header(&signed.headers, SIGNATURE_HEADER);
     if !http.app.whatsapp.webhook_verifier().is_signed(signature, &signed.body) {
         http.app.counters.add("webhooks", "forged");

@@ -1,248 +1,382 @@
-//! Redis with memory standing in while it is away. Not a second truth: what memory judged is merged into Redis before Redis is believed again.
+//! A remote store with memory standing in while it is away. The rules are the same on both sides: a decision that the remote store did not answer is made
+//! again on what memory knows, with this replica's share of the limits.
 //!
-//! 1. While Redis answers, every answer that must outlive it is mirrored in memory: what is spent, idempotency answers, operator state.
-//! 2. A call that Redis does not answer within 100 ms is judged in memory, and so are all that follow, at once, with this replica's share of the limits.
-//! 3. A new connection is filled with what memory knows, whatever became of Redis meanwhile: the same, an old copy, a new master, nothing.
-//! 4. Only when nothing is left to tell is it admitted, in the same step that stops memory from judging.
+//! 1. While the remote store answers, what this replica commits or is told is kept in memory too: it is what later decisions believe.
+//! 2. A call that is not answered in time is decided in memory, and so are all that follow, at once; what they write is dirty.
+//! 3. A new connection is resynced before calls use it, whatever became of the store meanwhile: the same, an old copy, a new master, nothing. Every record
+//!    of memory is read there, merged by its own rule, and committed, until none is left.
+//! 4. Only then is it admitted, in the same step that ends deciding in memory.
 //!
-//! **Invariant:** at any instant either memory judges or Redis does, and a code that was used stays used from the one to the other.
+//! **Invariant:** at any instant either memory decides or the remote store does, and an answer of the remote store that comes after memory took over is not told: the
+//! decision is made again.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
-use otp_shared::{limits::Limit, signature::hex};
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
 use super::{
-    Lease, OperatorCopy, Store, StoreError, StoreState,
-    memory::{Memory, News, State, Told},
-    redis::{Generation, LocateError, RedisConfig, RedisStore},
+    OlderReplicas, OperatorCopy, OperatorStore, Store, StoreError, StoreState,
+    memory::{Mark, OperatorRecords, Table},
+    remote::{Generation, Remote},
 };
 use crate::{
-    clock::{self, Clock},
+    clock::Clock,
     domain::{
-        judgement::{
-            ChallengeKey, DeliveryRecord, Hold, MessageKey, Quotas, Receipt, RequestCall, RequestVerdict, Settlement, VerifyCall,
-            VerifyVerdict,
-        },
+        judgement::ChallengeKey,
         operator::Change,
+        record::{
+            OPERATOR_VERSION,
+            attempts::Attempts,
+            merge::{Merging, is_mirrored},
+        },
     },
+    transaction::{Key, Outcome, Side, Transaction, Value, Values, Write},
 };
 
-/// How long memory may be kept from judging while the last of its news is told.
-const BRAKE: Duration = Duration::from_millis(100);
-/// How long a start may take before Redis is said to be away.
+/// How long a decision in memory waits while the last records are told.
+const CUTOVER: Duration = Duration::from_millis(100);
+/// How long a start may take before the remote store is said to be away.
 const START: Duration = Duration::from_secs(1);
-/// A call asks Redis again when the connection came back while it was failing.
-const TRIES: usize = 2;
+/// A call is tried again when the connection came back while it was failing.
+const TRIES: usize = 3;
+/// Records that a resync reads and commits at once.
+const AT_ONCE: usize = 100;
+/// Differences of skew that are no jump of a clock.
+const SKEW_NOISE_MS: i64 = 1000;
+/// How often a batch is merged again because other replicas were faster.
+const ROUNDS: usize = 100;
 
-type Asked<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
-
-/// Redis, and memory while it is away.
-pub struct Fallback {
-    both: Arc<Both>,
-    keeper: JoinHandle<()>,
-}
-
-struct Both {
-    redis: RedisStore,
-    memory: Memory,
-    /// Set while the last news is told: whoever would be judged in memory waits a moment for Redis.
-    brake: watch::Sender<bool>,
+/// A remote store, and memory while it is away.
+pub struct Fallback<R> {
+    remote: R,
+    memory: Mutex<Mirror>,
+    clock: Arc<dyn Clock>,
+    slot: u32,
+    replicas: u32,
+    merging: Merging,
+    /// Set while the last records are told: whoever would decide in memory waits a moment.
+    cutover: watch::Sender<bool>,
+    told_of_room: AtomicBool,
 }
 
 /// How a [`Fallback`] is set up.
 pub struct Setup {
-    /// The limits, of all replicas together.
-    pub quotas: Quotas,
-    /// How many replicas share them while they count apart.
+    /// Who counts guesses: one process's own, for after a restart memory has forgotten what the last one counted.
+    pub slot: u32,
+    /// How many replicas share the limits while they count apart.
     pub replicas: u32,
-    /// This one's name.
-    pub replica: String,
-    /// Refusals that hold a subject.
-    pub hold_threshold: u32,
-    /// Records of each kind that memory keeps.
+    /// How records merge.
+    pub merging: Merging,
+    /// Records that memory keeps.
     pub capacity: usize,
 }
 
-impl Drop for Fallback {
+/// What this replica knows by itself.
+struct Mirror {
+    table: Table,
+    operator: OperatorRecords,
+    /// Absences so far: each counts its guesses apart, so that a lost answer and its repeat in memory do not pass for one.
+    absences: u32,
+    /// By how much the remote clock was ahead of ours when the records were written.
+    skew_ms: i64,
+    /// Operator merges that the remote store was told of.
+    operator_told: Option<u64>,
+}
+
+/// Keeps a [`Fallback`] connected; ends when it is dropped.
+pub struct Supervisor(JoinHandle<()>);
+
+impl Drop for Supervisor {
     fn drop(&mut self) {
-        self.keeper.abort();
+        self.0.abort();
     }
 }
 
-impl Fallback {
-    /// Returns at once, whether or not Redis is there; connects in the background of the running tokio runtime.
-    pub fn connect(config: &RedisConfig, clock: Arc<dyn Clock>, setup: &Setup) -> Result<Self, LocateError> {
-        // A slot of guesses is one process's own: after a restart, memory has forgotten what the last one counted.
-        let slot = format!("{}.{}", setup.replica, hex(&clock::random::<4>()));
-        let redis = RedisStore::connect_guarded(config, &setup.quotas, slot.clone(), setup.hold_threshold)?;
-        let memory = Memory::new(clock, setup.quotas.share(setup.replicas), slot, setup.hold_threshold, setup.capacity);
-        let both = Arc::new(Both { redis, memory, brake: watch::channel(false).0 });
-        let keeper = tokio::spawn(Arc::clone(&both).keep());
-        Ok(Self { both, keeper })
+impl<R: Remote> Fallback<R> {
+    /// Not connected: memory decides until a connection was resynced.
+    pub fn new(remote: R, clock: Arc<dyn Clock>, setup: Setup) -> Self {
+        let Setup { slot, replicas, merging, capacity } = setup;
+        let operator = OperatorRecords::default();
+        let mirror = Mirror { table: Table::new(capacity), operator, absences: 1, skew_ms: remote.skew_ms(), operator_told: None };
+        let (cutover, _) = watch::channel(false);
+        Self { remote, memory: Mutex::new(mirror), clock, slot, replicas, merging, cutover, told_of_room: AtomicBool::new(false) }
     }
 
-    /// Waits until Redis judges; `false` when it did not within `at_most`.
+    /// Resyncs and admits every new connection, in the background of the running tokio runtime.
+    pub fn supervise(self: &Arc<Self>) -> Supervisor
+    where
+        R: 'static,
+    {
+        Supervisor(tokio::spawn(Arc::clone(self).keep_connected()))
+    }
+
+    /// Waits until the remote store decides; `false` when it did not within `at_most`.
     pub async fn wait_ready(&self, at_most: Duration) -> bool {
         let connected = async {
-            while !self.both.redis.is_admitted() {
+            while self.remote.admitted().is_none() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
         timeout(at_most, connected).await.is_ok()
     }
-}
 
-impl Both {
-    /// Fills and admits every new connection, and says so when Redis goes or comes.
-    async fn keep(self: Arc<Self>) {
-        let mut generations = self.redis.generations();
+    async fn keep_connected(self: Arc<Self>) {
+        let mut generations = self.remote.generations();
         _ = timeout(START, generations.wait_for(Option::is_some)).await;
         let mut shown = None;
         loop {
             let generation = *generations.borrow_and_update();
-            let filled = match generation {
-                Some(generation) => self.fill_and_admit(generation).await,
+            let resynced = match generation {
+                Some(generation) => self.resync(generation).await,
                 None => Err(StoreError::Unavailable("no connection".into())),
             };
-            if let (Some(generation), Err(error)) = (generation, &filled) {
-                self.redis.give_up(generation, &error.to_string());
+            if let (Some(generation), Err(error)) = (generation, &resynced) {
+                self.remote.give_up(generation, &error.to_string());
             }
-            show(&mut shown, filled);
+            show(&mut shown, resynced);
             if generations.changed().await.is_err() {
                 return;
             }
         }
     }
 
-    async fn fill_and_admit(&self, generation: Generation) -> Result<(), StoreError> {
-        let filled = self.fill(generation).await;
-        self.brake.send_replace(false);
-        filled
+    /// Tells the store at the other end of a connection what this replica knows, and admits the connection.
+    pub async fn resync(&self, generation: Generation) -> Result<(), StoreError> {
+        let resynced = self.tell_all(generation).await;
+        self.cutover.send_replace(false);
+        resynced
     }
 
-    /// The first round tells all that memory knows, the following ones what came meanwhile; those with the brake on, so that they end.
-    async fn fill(&self, generation: Generation) -> Result<(), StoreError> {
-        let (mut told, mut epoch, mut was_empty) = (Told::default(), None, false);
+    /// The first round tells everything, the following ones what came meanwhile; those with decisions held back, so that they end.
+    async fn tell_all(&self, generation: Generation) -> Result<(), StoreError> {
+        let mut epoch = None;
+        let mut of_first_round = self.lock().begin_resync(self.now_us());
         loop {
-            let Some(news) = self.news_or_admit(generation, told, was_empty, epoch.as_ref())? else { return Ok(()) };
-            if let Some(copy) = &news.operator {
-                let merged = self.redis.merge_over(generation, &copy.changes, copy.filled).await?;
-                self.memory.step(|state, now_us| state.adopt(&merged.copy, now_us));
-                (epoch, was_empty) = (merged.epoch, was_empty || merged.was_empty);
+            if let Some(copy) = self.untold_operator_state() {
+                let merged = self.remote.merge_over(generation, &copy.changes, copy.filled).await?;
+                self.lock().adopt(&merged.copy, self.now_us());
+                epoch = merged.epoch;
             }
-            self.tell(generation, &news).await?;
-            told = news.told;
-            self.brake.send_replace(true);
+            while let Some(records) = self.untold_records() {
+                let told = records.len();
+                self.tell(generation, records).await?;
+                // Memory may write as fast as records are told: the first round must end all the same.
+                of_first_round = of_first_round.saturating_sub(told);
+                if of_first_round == 0 {
+                    self.cutover.send_replace(true);
+                }
+            }
+            if self.admit(generation, epoch.as_ref())? {
+                return Ok(());
+            }
+            self.cutover.send_replace(true);
         }
     }
 
-    /// One step: either there is news, or Redis is admitted and memory judges no more.
-    fn news_or_admit(&self, generation: Generation, told: Told, all: bool, epoch: Option<&String>) -> Result<Option<News>, StoreError> {
-        self.memory.step(|state, now_us| {
-            let news = state.news(told, all, now_us);
-            if !news.is_empty() {
-                return Ok(Some(news));
+    /// One step: either something is left to tell, or the connection is admitted and memory decides no more.
+    fn admit(&self, generation: Generation, epoch: Option<&String>) -> Result<bool, StoreError> {
+        let mut mirror = self.lock();
+        if !mirror.is_told(self.now_us()) {
+            return Ok(false);
+        }
+        if !self.remote.admit(generation, epoch.cloned()) {
+            return Err(StoreError::Unavailable("the connection broke while it was resynced".into()));
+        }
+        mirror.absences += 1;
+        mirror.skew_ms = self.remote.skew_ms();
+        Ok(true)
+    }
+
+    fn untold_operator_state(&self) -> Option<OperatorCopy> {
+        let mut mirror = self.lock();
+        let merges = mirror.operator.merges();
+        (mirror.operator_told.replace(merges) != Some(merges)).then(|| mirror.operator.copy())
+    }
+
+    fn untold_records(&self) -> Option<Vec<Untold>> {
+        let now_us = self.now_us();
+        let mirror = self.lock();
+        let records = mirror.table.dirty(now_us).filter(|record| is_mirrored(record.key)).take(AT_ONCE);
+        let untold: Vec<_> = records
+            .map(|record| Untold { key: record.key.clone(), value: record.value.clone(), left_us: record.left_us, change: record.change })
+            .collect();
+        (!untold.is_empty()).then_some(untold)
+    }
+
+    /// Merges records into the store, again and again while other replicas change the same ones.
+    async fn tell(&self, generation: Generation, records: Vec<Untold>) -> Result<(), StoreError> {
+        let shift_ms = self.remote.skew_ms() - self.lock().skew_ms;
+        // Skews are measured, so they differ by a little from one connection to the next: moving records by that would write every one of them anew.
+        let shift_us = if shift_ms.abs() < SKEW_NOISE_MS { 0 } else { shift_ms * 1000 };
+        let keys: Vec<_> = records.iter().map(|record| record.key.clone()).collect();
+        let mut theirs = self.remote.read_over(generation, &keys).await?;
+        for _ in 0..ROUNDS {
+            let merged = self.merged(&records, &theirs, shift_us);
+            if merged.is_empty() {
+                self.lock().take_told(&records, &[], self.now_us());
+                return Ok(());
             }
-            let admitted = self.redis.admit(generation, epoch.cloned());
-            if admitted { Ok(None) } else { Err(StoreError::Unavailable("the connection broke while it was filled".into())) }
+            let transaction = Transaction { slot: self.slot, write: merged, ..Transaction::default() };
+            theirs = match self.remote.commit_over(generation, &transaction).await? {
+                Outcome::Committed(_) => {
+                    self.lock().take_told(&records, &transaction.write, self.now_us());
+                    return Ok(());
+                }
+                Outcome::Changed(values) | Outcome::Full(values) => {
+                    // Only what is written comes back; the rest stands as it was read.
+                    theirs.values.extend(values.values);
+                    Values { now_us: values.now_us, values: theirs.values }
+                }
+            };
+        }
+        Err(StoreError::Unavailable("other replicas keep changing the records".into()))
+    }
+
+    /// What is to be written so that the store knows what both know.
+    fn merged(&self, records: &[Untold], theirs: &Values, shift_us: i64) -> Vec<Write> {
+        let write = |record: &Untold| {
+            let before = theirs.values.get(&record.key).cloned().flatten();
+            let after = self.merging.merge(&record.key, before.as_ref(), &record.value, shift_us, theirs.now_us);
+            if before.as_ref() == Some(&after) {
+                return None;
+            }
+            let ttl_ms = self.merging.ttl_ms(&record.key, &after, record.left_us, theirs.now_us);
+            Some(Write { key: record.key.clone(), before: before.into(), after: Some(after), ttl_ms: Some(ttl_ms) })
+        };
+        records.iter().filter_map(write).collect()
+    }
+
+    /// Decides in memory, unless the remote store decides.
+    async fn in_memory<T>(&self, decide: impl FnOnce(&mut Mirror, u64) -> T) -> Option<T> {
+        let mut cutover = self.cutover.subscribe();
+        if *cutover.borrow_and_update() {
+            _ = timeout(CUTOVER, cutover.wait_for(|set| !set)).await;
+        }
+        let now_us = self.now_us();
+        let mut mirror = self.lock();
+        if self.remote.admitted().is_some() { None } else { Some(decide(&mut mirror, now_us)) }
+    }
+
+    /// Keeps what the remote store answered; `false` when memory has taken over since the call was made.
+    fn keep(&self, generation: Generation, transaction: &Transaction, outcome: &Outcome) -> bool {
+        self.take_over(generation, |mirror| match outcome {
+            Outcome::Committed(committed) => {
+                if mirror.table.mirror(transaction, committed).is_err() {
+                    self.tell_of_room();
+                }
+            }
+            Outcome::Changed(values) | Outcome::Full(values) => mirror.believe(values, &self.merging),
         })
     }
 
-    async fn tell(&self, generation: Generation, news: &News) -> Result<(), StoreError> {
-        for settlement in &news.settlements {
-            self.redis.settle_over(generation, settlement).await?;
-            self.memory.step(|state, now_us| state.paid(settlement, now_us));
+    /// One step: memory takes over an answer, unless it has decided something by itself since the call was made.
+    fn take_over(&self, generation: Generation, take: impl FnOnce(&mut Mirror)) -> bool {
+        let mut mirror = self.lock();
+        let is_current = self.remote.admitted() == Some(generation);
+        if is_current {
+            take(&mut mirror);
         }
-        for receipt in &news.receipts {
-            self.redis.receipt_over(generation, receipt).await?;
-            self.memory.step(|state, now_us| state.receipt_paid(receipt, now_us));
-        }
-        self.redis.fill_over(generation, &news.records).await
+        is_current
     }
 
-    /// Asks Redis; judges in memory when it does not answer.
-    async fn either<'a, T>(
-        &'a self,
-        ask: impl Fn() -> Asked<'a, T> + Send,
-        judge: impl Fn(&mut State, u64) -> Result<T, StoreError> + Send,
-    ) -> Result<T, StoreError> {
-        let mut failure = StoreError::Unavailable("redis comes and goes".into());
-        for _ in 0..TRIES {
-            match ask().await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => failure = error,
+    /// The call itself has not failed: the remote store has it.
+    fn tell_of_room(&self) {
+        if !self.told_of_room.swap(true, Ordering::Relaxed) {
+            tracing::warn!(target: "otp::store", "memory is full: what it has no room for is remembered by redis alone");
+        }
+    }
+
+    fn memory_slot(&self, absences: u32) -> u32 {
+        // Spread by a large odd number, so that the slots of two replicas do not meet.
+        self.slot ^ absences.wrapping_mul(0x9e37_79b9)
+    }
+
+    async fn read_in_memory(&self, keys: &[Key]) -> Option<Values> {
+        self.in_memory(|mirror, now_us| mirror.table.read(keys, now_us)).await
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Mirror> {
+        // A panic elsewhere while the lock was held leaves no step half done that a later one could not live with.
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A record that the remote store may not know.
+struct Untold {
+    key: Key,
+    value: Value,
+    left_us: Option<u64>,
+    change: u64,
+}
+
+impl Mirror {
+    /// Whatever the store at the other end is, all records are told to it; how many there are.
+    fn begin_resync(&mut self, now_us: u64) -> usize {
+        self.table.mark_all_dirty(now_us);
+        self.operator_told = None;
+        self.table.dirty(now_us).filter(|record| is_mirrored(record.key)).count()
+    }
+
+    fn is_told(&self, now_us: u64) -> bool {
+        let records_told = !self.table.dirty(now_us).any(|record| is_mirrored(record.key));
+        records_told && self.operator_told == Some(self.operator.merges())
+    }
+
+    fn take_told(&mut self, records: &[Untold], written: &[Write], now_us: u64) {
+        for record in records {
+            if !self.table.clean(&record.key, record.change) {
+                continue;
             }
-            if let Some(judged) = self.in_memory(&judge).await {
-                return judged;
+            if let Some(write) = written.iter().find(|write| write.key == record.key)
+                && let Some(after) = &write.after
+            {
+                self.table.put_clean(record.key.clone(), after.clone(), write.ttl_ms, now_us);
             }
         }
-        Err(failure)
     }
 
-    /// Judges in memory, unless Redis judges.
-    async fn in_memory<T>(&self, judge: impl Fn(&mut State, u64) -> Result<T, StoreError>) -> Option<Result<T, StoreError>> {
-        let mut brake = self.brake.subscribe();
-        _ = timeout(BRAKE, brake.wait_for(|set| !set)).await;
-        self.memory.step(|state, now_us| if self.redis.is_admitted() { None } else { Some(judge(state, now_us)) })
+    /// What the remote store told is believed from now on.
+    fn believe(&mut self, values: &Values, merging: &Merging) {
+        for (key, value) in values.values.iter().filter(|(key, _)| is_mirrored(key)) {
+            let value = value.as_ref().map(|value| (value.clone(), merging.ttl_ms(key, value, None, values.now_us)));
+            self.table.put_told(key.clone(), value, values.now_us);
+        }
     }
 
-    async fn ask_request(&self, call: &RequestCall) -> Result<RequestVerdict, StoreError> {
-        let verdict = self.redis.request(call).await?;
-        self.memory.step(|state, now_us| state.mirror_request(call, &verdict, now_us));
-        Ok(verdict)
+    fn adopt(&mut self, copy: &OperatorCopy, now_us: u64) {
+        self.operator.adopt(copy, now_us / 1000);
+        self.put_version(now_us);
     }
 
-    async fn ask_settle(&self, settlement: &Settlement) -> Result<(), StoreError> {
-        self.redis.settle(settlement).await?;
-        self.memory.step(|state, now_us| state.settle(settlement, now_us));
-        Ok(())
+    fn merge_operator(&mut self, changes: &[Change], now_us: u64) -> u64 {
+        let version = self.operator.merge(changes, now_us / 1000);
+        self.put_version(now_us);
+        version
     }
 
-    async fn ask_verify(&self, call: &VerifyCall) -> Result<VerifyVerdict, StoreError> {
-        let (verdict, spent) = self.redis.judge_guess(call).await?;
-        Ok(self.memory.step(|state, now_us| state.mirror_guess(call, verdict, spent.as_ref(), now_us)))
-    }
-
-    async fn ask_receipt(&self, receipt: &Receipt) -> Result<bool, StoreError> {
-        let known = self.redis.receipt(receipt).await?;
-        self.memory.step(|state, now_us| state.receipt(receipt, now_us));
-        Ok(known)
-    }
-
-    async fn ask_revoke(&self, session: &str, until_ms: u64) -> Result<(), StoreError> {
-        self.redis.revoke(session, until_ms).await?;
-        self.memory.step(|state, now_us| state.revoke(session, until_ms, now_us))
-    }
-
-    async fn ask_operator(&self) -> Result<OperatorCopy, StoreError> {
-        let copy = self.redis.operator().await?;
-        self.memory.step(|state, now_us| state.adopt(&copy, now_us));
-        Ok(copy)
-    }
-
-    async fn ask_merge(&self, changes: &[Change]) -> Result<u64, StoreError> {
-        let version = self.redis.merge_operator(changes).await?;
-        let copy = OperatorCopy { version, filled: true, changes: changes.to_vec() };
-        self.memory.step(|state, now_us| state.adopt(&copy, now_us));
-        Ok(version)
-    }
-
-    async fn ask_lift(&self, subject: &str) -> Result<bool, StoreError> {
-        let lifted = self.redis.lift_hold(subject).await?;
-        self.memory.step(|state, now_us| state.lift_hold(subject, now_us));
-        Ok(lifted)
+    /// Transactions expect the version as they do any other record.
+    fn put_version(&mut self, now_us: u64) {
+        match self.operator.version() {
+            0 => self.table.forget(OPERATOR_VERSION),
+            version => self.table.put_clean(OPERATOR_VERSION.into(), version.to_string().into_bytes().into(), None, now_us),
+        }
     }
 }
 
 /// One line for every change.
-fn show(shown: &mut Option<bool>, filled: Result<(), StoreError>) {
-    if *shown == Some(filled.is_ok()) {
+fn show(shown: &mut Option<bool>, resynced: Result<(), StoreError>) {
+    if *shown == Some(resynced.is_ok()) {
         return;
     }
-    *shown = Some(filled.is_ok());
-    match filled {
+    *shown = Some(resynced.is_ok());
+    match resynced {
         Ok(()) => tracing::info!(target: "otp::store", "redis is connected"),
         Err(error) => tracing::warn!(target: "otp::store", %error, "redis is away: memory stands in"),
     }
@@ -250,107 +384,144 @@ fn show(shown: &mut Option<bool>, filled: Result<(), StoreError>) {
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl Store for Fallback {
-    async fn request(&self, call: &RequestCall) -> Result<RequestVerdict, StoreError> {
-        let both = &self.both;
-        both.either(|| Box::pin(both.ask_request(call)), |state, now_us| Ok(state.request(call, now_us))).await
+impl<R: Remote> Store for Fallback<R> {
+    async fn read(&self, keys: &[Key]) -> Result<Values, StoreError> {
+        let mut failure = StoreError::Unavailable("redis comes and goes".into());
+        for _ in 0..TRIES {
+            let Some(generation) = self.remote.admitted() else {
+                match self.read_in_memory(keys).await {
+                    Some(values) => return Ok(values),
+                    None => continue,
+                }
+            };
+            match self.remote.read(keys).await {
+                Ok(values) if self.take_over(generation, |mirror| mirror.believe(&values, &self.merging)) => return Ok(values),
+                Ok(_) => {}
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
     }
 
-    async fn settle(&self, settlement: &Settlement) -> Result<(), StoreError> {
-        let both = &self.both;
-        let judge = |state: &mut State, now_us| {
-            state.settle_and_owe(settlement, now_us);
-            Ok(())
-        };
-        both.either(|| Box::pin(both.ask_settle(settlement)), judge).await
+    async fn commit(&self, transaction: &Transaction) -> Result<Outcome, StoreError> {
+        let mut failure = StoreError::Unavailable("redis comes and goes".into());
+        for _ in 0..TRIES {
+            let Some(generation) = self.remote.admitted() else {
+                let decide = |mirror: &mut Mirror, now_us| {
+                    if transaction.slot != self.memory_slot(mirror.absences) {
+                        // Decided for the whole fleet: memory knows less, and its shares are smaller.
+                        return Ok(Outcome::Changed(mirror.table.read(transaction.keys(), now_us)));
+                    }
+                    mirror.table.commit(transaction, now_us, Mark::Dirty)
+                };
+                match self.in_memory(decide).await {
+                    Some(outcome) => return Ok(outcome?),
+                    None => continue,
+                }
+            };
+            if transaction.slot != self.slot {
+                let keys: Vec<_> = transaction.keys().into_iter().cloned().collect();
+                return Ok(Outcome::Changed(self.read(&keys).await?));
+            }
+            match self.remote.commit(transaction).await {
+                Ok(outcome) if self.keep(generation, transaction, &outcome) => return Ok(outcome),
+                Ok(_) => {}
+                Err(StoreError::Corrupt(what)) => return Err(StoreError::Corrupt(what)),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
     }
 
-    async fn verify(&self, call: &VerifyCall) -> Result<VerifyVerdict, StoreError> {
-        let both = &self.both;
-        both.either(|| Box::pin(both.ask_verify(call)), |state, now_us| state.verify(call, now_us)).await
+    fn believe(&self, key: &Key) -> Option<Value> {
+        self.lock().table.get(key, self.now_us()).cloned()
     }
 
-    async fn charge(&self, limit: Limit, key: &str) -> Result<Result<(), u64>, StoreError> {
-        let both = &self.both;
-        both.either(|| both.redis.charge(limit, key), |state, now_us| Ok(state.charge(limit, key, now_us))).await
+    fn now_us(&self) -> u64 {
+        if self.remote.admitted().is_some() {
+            return self.remote.now_us();
+        }
+        self.clock.now_ms().saturating_add_signed(self.remote.skew_ms()) * 1000
     }
 
-    async fn delivery(&self, challenge: ChallengeKey) -> Result<Option<DeliveryRecord>, StoreError> {
-        let both = &self.both;
-        both.either(|| both.redis.delivery(challenge), |state, now_us| Ok(state.delivery(challenge, now_us))).await
+    fn side(&self) -> Side {
+        if self.remote.admitted().is_some() {
+            Side { slot: self.slot, shares: 1 }
+        } else {
+            Side { slot: self.memory_slot(self.lock().absences), shares: self.replicas }
+        }
     }
+}
 
-    async fn receipt(&self, receipt: &Receipt) -> Result<bool, StoreError> {
-        let both = &self.both;
-        both.either(|| Box::pin(both.ask_receipt(receipt)), |state, now_us| Ok(state.receipt_and_owe(receipt, now_us))).await
-    }
-
-    async fn disown(&self, message: MessageKey, sends: u32) -> Result<bool, StoreError> {
-        let both = &self.both;
-        both.either(|| both.redis.disown(message, sends), |state, now_us| Ok(state.disown(message, sends, now_us))).await
-    }
-
-    async fn first_time(&self, id: &str, ttl_ms: u64) -> Result<bool, StoreError> {
-        let both = &self.both;
-        both.either(|| both.redis.first_time(id, ttl_ms), |state, now_us| Ok(state.first_time(id, ttl_ms, now_us))).await
-    }
-
-    async fn revoke(&self, session: &str, until_ms: u64) -> Result<(), StoreError> {
-        let both = &self.both;
-        both.either(|| Box::pin(both.ask_revoke(session, until_ms)), |state, now_us| state.revoke(session, until_ms, now_us)).await
-    }
-
-    async fn revoked(&self, session: &str) -> Result<bool, StoreError> {
-        let both = &self.both;
-        both.either(|| both.redis.revoked(session), |state, now_us| Ok(state.revoked(session, now_us))).await
-    }
-
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<R: Remote> OperatorStore for Fallback<R> {
     async fn operator(&self) -> Result<OperatorCopy, StoreError> {
-        let both = &self.both;
-        both.either(|| Box::pin(both.ask_operator()), |state, _| Ok(state.operator())).await
+        if self.remote.admitted().is_some()
+            && let Ok(copy) = self.remote.operator().await
+        {
+            self.lock().adopt(&copy, self.now_us());
+            return Ok(copy);
+        }
+        match self.in_memory(|mirror, _| mirror.operator.copy()).await {
+            Some(copy) => Ok(copy),
+            None => self.remote.operator().await,
+        }
     }
 
     async fn operator_version(&self) -> Result<u64, StoreError> {
-        let both = &self.both;
-        both.either(|| both.redis.operator_version(), |state, _| Ok(state.operator_version())).await
+        if self.remote.admitted().is_some()
+            && let Ok(version) = self.remote.operator_version().await
+        {
+            return Ok(version);
+        }
+        match self.in_memory(|mirror, _| mirror.operator.version()).await {
+            Some(version) => Ok(version),
+            None => self.remote.operator_version().await,
+        }
     }
 
-    /// Unlike the others, this fails when Redis goes in the middle of it: memory alone is not durable, and the caller has to know.
+    /// Unlike the others, this fails when the remote store goes in the middle of it: memory alone is not durable, and the caller has to know.
     async fn merge_operator(&self, changes: &[Change]) -> Result<u64, StoreError> {
-        if self.both.redis.is_admitted() {
-            return self.both.ask_merge(changes).await;
+        if self.remote.admitted().is_none()
+            && let Some(version) = self.in_memory(|mirror, now_us| mirror.merge_operator(changes, now_us)).await
+        {
+            return Ok(version);
         }
-        match self.both.in_memory(|state, now_us| Ok(state.merge_operator(changes, now_us))).await {
-            Some(merged) => merged,
-            None => self.both.ask_merge(changes).await,
-        }
+        let version = self.remote.merge_operator(changes).await?;
+        let copy = OperatorCopy { version, filled: true, changes: changes.to_vec() };
+        self.lock().adopt(&copy, self.now_us());
+        Ok(version)
     }
 
     async fn audit(&self, limit: usize) -> Result<Vec<Change>, StoreError> {
-        let both = &self.both;
-        both.either(|| both.redis.audit(limit), |state, _| Ok(state.audit(limit))).await
-    }
-
-    async fn lease(&self, replica: &str, ttl_ms: u64) -> Result<Option<Lease>, StoreError> {
-        let both = &self.both;
-        both.either(|| both.redis.lease(replica, ttl_ms), |state, now_us| Ok(state.lease(replica, ttl_ms, now_us))).await
-    }
-
-    async fn holds(&self) -> Result<Vec<Hold>, StoreError> {
-        let both = &self.both;
-        both.either(|| both.redis.holds(), |state, now_us| Ok(state.holds(now_us))).await
-    }
-
-    async fn lift_hold(&self, subject: &str) -> Result<bool, StoreError> {
-        let both = &self.both;
-        both.either(|| Box::pin(both.ask_lift(subject)), |state, now_us| Ok(state.lift_hold(subject, now_us))).await
+        if self.remote.admitted().is_some()
+            && let Ok(audit) = self.remote.audit(limit).await
+        {
+            return Ok(audit);
+        }
+        match self.in_memory(|mirror, _| mirror.operator.audit(limit)).await {
+            Some(audit) => Ok(audit),
+            None => self.remote.audit(limit).await,
+        }
     }
 
     fn state(&self) -> StoreState {
-        self.both.redis.state()
+        if self.remote.admitted().is_some() { StoreState::Connected } else { StoreState::MemoryFallback }
     }
 
     fn skew_ms(&self) -> i64 {
-        self.both.redis.skew_ms()
+        self.remote.skew_ms()
+    }
+}
+
+#[async_trait]
+impl<R: Remote + OlderReplicas> OlderReplicas for Fallback<R> {
+    async fn attempts(&self, challenge: ChallengeKey) -> Attempts {
+        self.remote.attempts(challenge).await
+    }
+
+    async fn count(&self, challenge: ChallengeKey, correct: bool, left_ms: u64) -> Attempts {
+        self.remote.count(challenge, correct, left_ms).await
     }
 }

@@ -1,32 +1,30 @@
-//! What the origin remembers: limits, used codes, deliveries, operator state. One trait, one contract (`contract`), every implementation.
-//! Not the policy: quotas and verdicts are the domain's.
+//! What the origin remembers, as records that are read and transactions that are committed. A store knows no rule: which records there are, what they
+//! mean and when they refuse is the domain's. Operator state is kept apart, since whole copies of it are merged.
 //!
-//! **Invariant:** [`Store::request`] and [`Store::verify`] are one atomic step each, and on Redis one round trip.
+//! **Invariant:** [`Store::commit`] is one atomic step, and on Redis one round trip.
 
 use async_trait::async_trait;
 
-use crate::domain::{
-    judgement::{
-        ChallengeKey, DeliveryRecord, Hold, MessageKey, Receipt, RequestCall, RequestVerdict, Settlement, VerifyCall, VerifyVerdict,
-    },
-    operator::Change,
+use crate::{
+    domain::{judgement::ChallengeKey, operator::Change, record::attempts::Attempts},
+    transaction::{Key, Outcome, Side, Transaction, Value, Values},
 };
-use otp_shared::limits::Limit;
 
 #[cfg(test)]
 mod contract;
 pub mod fallback;
 pub mod memory;
 pub mod redis;
+pub mod remote;
 
 /// Why the store did not answer. Whether the call took effect is not known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Not reached, or no answer in time.
+    /// Not reached, no answer in time, or a deadline that had passed when the call ran.
     #[error("the store is not available: {0}")]
     Unavailable(String),
-    /// It answered what no version of ours writes.
-    #[error("the store's answer is not understood: {0}")]
+    /// It holds or answered what no version of ours writes.
+    #[error("the store's data is not understood: {0}")]
     Corrupt(String),
 }
 
@@ -55,49 +53,39 @@ pub struct OperatorCopy {
     pub changes: Vec<Change>,
 }
 
-/// The right to publish a snapshot, for a while.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lease {
-    /// Greater than that of every lease before: the snapshot's version.
-    pub version: u64,
-}
-
-/// What the origin remembers.
+/// Records and transactions.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Judges a request for a message: replay, operator version, idempotency, resend, limits; charges all of them or none.
-    async fn request(&self, call: &RequestCall) -> Result<RequestVerdict, StoreError>;
+    /// What is under each key now.
+    async fn read(&self, keys: &[Key]) -> Result<Values, StoreError>;
 
-    /// Notes what became of a send: its delivery record, the repeat's answer, limits to give back.
-    async fn settle(&self, settlement: &Settlement) -> Result<(), StoreError>;
+    /// Commits all of it, or nothing.
+    async fn commit(&self, transaction: &Transaction) -> Result<Outcome, StoreError>;
 
-    /// Judges a guess, counts it, and marks the challenge used when it is right. A right guess also gives the request's share back to
-    /// the address that *requested*, and makes the number known for 90 days.
-    async fn verify(&self, call: &VerifyCall) -> Result<VerifyVerdict, StoreError>;
+    /// What this replica believes is under `key`, without asking: what it committed or was told last. A decision on it is never told before the store
+    /// has confirmed it.
+    fn believe(&self, key: &Key) -> Option<Value>;
 
-    /// Charges `limit` under `key`; the error is the milliseconds until it would pass.
-    async fn charge(&self, limit: Limit, key: &str) -> Result<Result<(), u64>, StoreError>;
+    /// The store's Unix microsecond, as far as this replica knows without asking.
+    fn now_us(&self) -> u64;
 
-    /// Where the challenge's newest message is.
-    async fn delivery(&self, challenge: ChallengeKey) -> Result<Option<DeliveryRecord>, StoreError>;
+    /// Who decides at present.
+    fn side(&self) -> Side;
+}
 
-    /// Moves the delivery of the message that the receipt is about forwards; a step back changes nothing. A failure gives the message's share of
-    /// the number's limits back, once. `false`: neither the message nor its challenge is known.
-    async fn receipt(&self, receipt: &Receipt) -> Result<bool, StoreError>;
+/// Replicas of the record layout before this one, which may run beside it during a rolling update and know nothing of its records.
+#[async_trait]
+pub trait OlderReplicas: Send + Sync {
+    /// What they counted of a challenge. Nothing when there are none, or the store is away.
+    async fn attempts(&self, challenge: ChallengeKey) -> Attempts;
 
-    /// Whoever got the message did not ask for it: charges the address that did with `sends` more sends, once, and never beyond the limit's
-    /// window. `false`: nothing is known of the message, or it was disowned before. Known for 24 h.
-    async fn disown(&self, message: MessageKey, sends: u32) -> Result<bool, StoreError>;
+    /// Counts a guess where they see it, before it is decided here; what others had counted there by then. The challenge ends in `left_ms`.
+    async fn count(&self, challenge: ChallengeKey, correct: bool, left_ms: u64) -> Attempts;
+}
 
-    /// Whether `id` is seen for the first time; it is remembered for `ttl_ms`. By this, a message that is delivered twice counts once.
-    async fn first_time(&self, id: &str, ttl_ms: u64) -> Result<bool, StoreError>;
-
-    /// Remembers a fan's sign-out until the cookie would have ended (Unix milliseconds).
-    async fn revoke(&self, session: &str, until_ms: u64) -> Result<(), StoreError>;
-
-    /// Whether the session was signed out.
-    async fn revoked(&self, session: &str) -> Result<bool, StoreError>;
-
+/// The operator state, its audit, and the store's health.
+#[async_trait]
+pub trait OperatorStore: Send + Sync {
     /// The whole operator state.
     async fn operator(&self) -> Result<OperatorCopy, StoreError>;
 
@@ -109,15 +97,6 @@ pub trait Store: Send + Sync {
 
     /// The newest audit records first, as they were made.
     async fn audit(&self, limit: usize) -> Result<Vec<Change>, StoreError>;
-
-    /// Takes or renews the publisher's lease for `replica`; `None` while another replica has it.
-    async fn lease(&self, replica: &str, ttl_ms: u64) -> Result<Option<Lease>, StoreError>;
-
-    /// The holds in force.
-    async fn holds(&self) -> Result<Vec<Hold>, StoreError>;
-
-    /// Lifts a hold and forgets the refusals behind it; `false`: there was none.
-    async fn lift_hold(&self, subject: &str) -> Result<bool, StoreError>;
 
     /// How the store does, without asking it.
     fn state(&self) -> StoreState;

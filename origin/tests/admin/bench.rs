@@ -17,7 +17,12 @@ use axum::{
 use http_body_util::BodyExt;
 use otp_origin::{
     app::{
-        App, Settings, StoreKeys, counters::Counters, decisions::Decisions, hand::HandCopy, operators::Operators, status::SnapshotStatus,
+        App, Settings, StoreKeys,
+        counters::Counters,
+        decisions::Decisions,
+        operators::{Operators, manual_kv::ManualKvCache},
+        records::Records,
+        status::SnapshotStatus,
         timings::Timings,
     },
     channels::{
@@ -25,9 +30,9 @@ use otp_origin::{
         whatsapp::{WhatsApp, WhatsAppConfig},
     },
     clock::{Clock, ManualClock},
-    domain::{challenge::Challenges, judgement::Quotas, locale::Locale, numbering::Countries, session::Sessions},
+    domain::{challenge::Challenges, judgement::Quotas, limits::Policy, locale::Locale, numbering::Countries, session::Sessions},
     edge::EdgeClient,
-    http::{Http, admin_auth::AdminTokens, dashboard::ticket::Tickets, health::Readiness, router, signed::EdgeKeys},
+    http::{Http, admin_auth::AdminTokens, health::Readiness, operators::page::session::AdminSessions, router, signed::EdgeKeys},
     store::memory::Memory,
 };
 use otp_shared::{
@@ -129,6 +134,11 @@ impl Bench {
         Self::with(Some(&url))
     }
 
+    /// With an edge that nobody reaches.
+    pub fn with_dead_edge() -> Self {
+        Self::with(Some("http://127.0.0.1:9"))
+    }
+
     fn with(edge_url: Option<&str>) -> Self {
         let clock = Arc::new(ManualClock::at(NOW_MS));
         let codes = Arc::new(Codes::default());
@@ -138,7 +148,7 @@ impl Bench {
             app: Arc::clone(&app),
             edge_keys: EdgeKeys::new(&edge_secret, None),
             admin_tokens: AdminTokens::parse(&format!("ops={OPS},night={NIGHT}")).unwrap(),
-            tickets: Tickets::new(&secret('s'), None),
+            admin_sessions: AdminSessions::new(&secret('s'), None),
             readiness: Readiness::default(),
         };
         let keyring = Keyring::new(&edge_secret, None, Direction::EdgeToOrigin);
@@ -209,6 +219,7 @@ fn secret(fill: char) -> Secret {
 fn app(clock: &Arc<ManualClock>, codes: &Arc<Codes>, edge_url: Option<&str>) -> App {
     let (secret, edge_secret) = (secret('s'), secret('e'));
     let shared_clock: Arc<dyn Clock> = Arc::clone(clock) as _;
+    let memory = Arc::new(Memory::new(Arc::clone(&shared_clock), 1, 100_000));
     let edge = edge_url.map(|url| EdgeClient::new(url, &edge_secret, &secret, None));
     App {
         settings: Settings {
@@ -220,7 +231,7 @@ fn app(clock: &Arc<ManualClock>, codes: &Arc<Codes>, edge_url: Option<&str>) -> 
             publish_interval: Duration::from_secs(10),
             send_deadline: Duration::from_secs(8),
         },
-        store: Arc::new(Memory::new(Arc::clone(&shared_clock), Quotas::default(), "replica-1".to_owned(), 5, 100_000)),
+        store: Records::new(Arc::clone(&memory) as _, memory, Policy { quotas: Quotas::default(), hold_threshold: 5 }),
         channels: vec![Arc::clone(codes) as _],
         whatsapp: WhatsApp::new(whatsapp(), Arc::clone(&shared_clock)),
         published: Mutex::new(SnapshotStatus { edge: edge.is_some(), ..SnapshotStatus::default() }),
@@ -231,7 +242,7 @@ fn app(clock: &Arc<ManualClock>, codes: &Arc<Codes>, edge_url: Option<&str>) -> 
         counters: Counters::new(Arc::clone(&shared_clock)),
         decisions: Decisions::default(),
         timings: Timings::default(),
-        hand: HandCopy::default(),
+        manual_kv: ManualKvCache::default(),
         hasher: PhoneHasher::new(&edge_secret),
         keys: StoreKeys::new(&secret),
         changed: Notify::new(),

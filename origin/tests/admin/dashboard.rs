@@ -125,7 +125,7 @@ async fn a_sign_in_opens_the_page_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_ticket_ends_when_nobody_looks_and_looking_renews_it() {
+async fn a_session_ends_when_nobody_looks_and_looking_renews_it() {
     let bench = Bench::new();
     let mut browser = Browser::signed_in(&bench).await;
     for _ in 0..3 {
@@ -239,8 +239,8 @@ async fn a_new_session_id_is_shown_once_and_opens_an_account() {
         bench.send(request.body(Body::from(json!({ "sessionId": id }).to_string())).unwrap()).await
     };
     redeem().await.expect(204);
-    let reference = browser.reference("withdraw").await;
-    browser.form(&[("action", "withdraw"), ("reference", &reference)]).await.expect(303);
+    let reference = browser.reference("revoke").await;
+    browser.form(&[("action", "revoke"), ("reference", &reference)]).await.expect(303);
     redeem().await.expect(403);
 }
 

@@ -7,5 +7,6 @@ mod bench;
 mod blacklist;
 mod dashboard;
 mod decisions;
+mod either_way;
 mod lists;
 mod metrics;

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use otp_graph_sim::{Fault, Graph, Operation, Review, Rule, Settings, StatusStyle, TEMPLATE, Template, TemplateStatus, VERSION};
+use otp_graph_sim::{Fault, Graph, Operation, Review, Rule, Settings, StatusStyle, TEMPLATE, Template, VERSION};
 use otp_origin::{
     channels::{
         Channel, Message, Refusal, Sent,

@@ -51,7 +51,9 @@ async fn the_template_is_found_by_its_exact_name_on_any_page() {
         graph.remove_template(TEMPLATE, language);
     }
     for serial in 100..250 {
-        graph.put_template(Template::new(serial, &format!("{TEMPLATE}_{serial}"), "rw_RW").with_status(TemplateStatus::Rejected));
+        graph.put_template(
+            Template::new(serial, &format!("{TEMPLATE}_{serial}"), "rw_RW").with_status(otp_graph_sim::TemplateStatus::Rejected),
+        );
     }
     graph.put_template(Template::new(900, TEMPLATE, "rw_RW"));
     whatsapp.poll_templates().await.unwrap();

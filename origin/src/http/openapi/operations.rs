@@ -37,6 +37,8 @@ pub struct Body {
     pub schema: &'static str,
     /// Any of these.
     pub media_types: &'static [&'static str],
+    /// Whether a request without it is refused.
+    pub required: bool,
 }
 
 /// What a success carries.
@@ -84,7 +86,7 @@ const DELETE: &str = "delete";
 const PAGE: &[(&str, &str)] = &[("limit", "At most so many, 1 to 1000; 100 when absent."), ("after", "The `next` of the page before.")];
 
 const fn json(schema: &'static str) -> Body {
-    Body { schema, media_types: &["application/json"] }
+    Body { schema, media_types: &["application/json"], required: true }
 }
 
 const fn ok(what: &'static str, schema: &'static str) -> Success {

@@ -1,381 +1,131 @@
-//! Limits: all charged or none, refusals that know when to return, shares that are given back, holds.
+//! Cells and counters: all of them have room, or nothing is charged.
 
-use otp_shared::{
-    limits::Limit,
-    wire::{Channel, Delivery},
+use std::sync::Arc;
+
+use super::{Fixture, HOUR, all, bytes, cases, charge, count, count_in, key, unless, write, write_bytes};
+use crate::transaction::{
+    Before, Step,
+    counter::{Counter, Window},
 };
 
-use super::{Bench, Bencher, HOLD_THRESHOLD, again, cases, guess, only, quota_of, wide};
-use crate::domain::judgement::{Hold, Origin, RequestCall, RequestVerdict, SendOutcome, Settlement, VerifyVerdict};
-
 cases![
-    the_cooldown_ends_when_it_said,
-    the_hour_and_the_day_are_counted_exactly,
-    the_limit_that_ends_last_is_named,
-    a_refused_request_is_charged_nowhere,
-    strangers_at_one_address_share_its_limit,
-    the_site_has_a_limit_of_its_own,
-    a_verified_code_gives_its_share_back_to_who_asked,
-    what_verifies_at_an_address_raises_its_quota,
-    half_of_the_ceiling_is_kept_for_known_numbers,
-    recipients_are_different_numbers,
-    half_of_the_recipients_is_kept_for_known_numbers,
-    a_failed_send_gives_everything_back,
-    a_failed_send_gives_a_recipient_back,
-    an_undeliverable_send_gives_the_numbers_limits_back_only,
-    a_send_that_left_gives_nothing_back,
-    a_send_is_given_back_once,
-    a_late_give_back_takes_no_other_send_with_it,
-    who_comes_back_too_often_is_held_until_the_limit_ends,
-    an_address_is_held_by_its_own_limits_only,
-    a_lifted_hold_starts_over,
-    a_hold_goes_with_its_limit,
-    one_cell_is_charged_alone,
+    a_cell_takes_as_much_as_it_has_room_for,
+    charges_are_taken_together_or_not_at_all,
+    a_refund_makes_room_and_is_never_refused,
+    a_drained_cell_is_gone,
+    a_key_that_is_there_leaves_cells_and_counters_alone,
+    a_counter_is_capped,
+    a_counter_forgets_what_has_left_its_window,
+    a_step_back_makes_room,
+    what_is_damaged_is_empty,
 ];
 
-fn settlement(request: &RequestCall, outcome: SendOutcome) -> Settlement {
-    Settlement { request: request.clone(), outcome, answer: None }
+async fn a_cell_takes_as_much_as_it_has_room_for(fixture: Arc<Fixture>) {
+    let first = fixture.committed(&charge("cell", 40, 100)).await;
+    assert_eq!(first.arrivals_us, [Some(first.now_us + 40_000_000)]);
+    let second = fixture.committed(&charge("cell", 40, 100)).await;
+    assert_eq!(second.arrivals_us, [Some(first.now_us + 80_000_000)]);
+    let values = fixture.full(&charge("cell", 40, 100)).await;
+    let arrival = second.arrivals_us[0].expect("it was charged").to_string();
+    assert_eq!(values.values[&key("cell")], Some(bytes(&arrival)));
+    fixture.committed(&charge("cell", 15, 100)).await;
 }
 
-async fn settle(bench: &Bench, request: &RequestCall, outcome: SendOutcome) {
-    bench.store.settle(&settlement(request, outcome)).await.expect("the store answers");
+async fn charges_are_taken_together_or_not_at_all(fixture: Arc<Fixture>) {
+    let both = || all([charge("wide", 1, 100), charge("narrow", 6, 10), count("counter", Step::Up, 5), write("a", Before::Any, Some("1"))]);
+    fixture.committed(&both()).await;
+    let before = [fixture.get("wide").await, fixture.get("counter").await];
+    fixture.committed(&write("a", Before::Any, None)).await;
+    fixture.full(&both()).await;
+    assert_eq!([fixture.get("wide").await, fixture.get("counter").await], before);
+    assert_eq!(fixture.get("a").await, None);
+    fixture.full(&all([charge("narrow", -6, 10), charge("other", 11, 10)])).await;
+    fixture.full(&charge("narrow", 6, 10)).await;
 }
 
-const LEFT: SendOutcome = SendOutcome::Left { channel: Channel::Whatsapp, delivery: Delivery::Accepted, message: None, at_ms: 0 };
-
-fn from(mut call: RequestCall, address: &str, site: Option<&str>) -> RequestCall {
-    call.origin = Origin { address: address.into(), site: site.map(str::to_owned) };
-    call.address_hold = format!("address:{address}");
-    call
+async fn a_refund_makes_room_and_is_never_refused(fixture: Arc<Fixture>) {
+    fixture.committed(&charge("cell", 100, 100)).await;
+    fixture.full(&charge("cell", 10, 100)).await;
+    fixture.committed(&charge("cell", -20, 0)).await;
+    fixture.committed(&charge("cell", 10, 100)).await;
 }
 
-async fn the_cooldown_ends_when_it_said(bencher: &dyn Bencher) {
-    let bench = bencher.bench(only(Limit::RequestPhoneCooldown, "1/1s")).await;
-    let first = bench.ask(1);
-    bench.sent(&first).await;
-    let (limit, retry_after_ms) = bench.refused(&again(&first)).await;
-    assert_eq!(limit, Limit::RequestPhoneCooldown);
-    assert!((1..=1000).contains(&retry_after_ms), "{retry_after_ms}");
-    bench.sent(&bench.ask(2)).await;
-    bench.pass(retry_after_ms).await;
-    bench.sent(&again(&first)).await;
+async fn a_drained_cell_is_gone(fixture: Arc<Fixture>) {
+    fixture.committed(&charge("cell", 100, 100)).await;
+    fixture.committed(&charge("cell", -1000, 100)).await;
+    assert_eq!(fixture.get("cell").await, None);
+    fixture.committed(&charge("cell", -1, 100)).await;
+    assert_eq!(fixture.get("cell").await, None);
+    let mut brief = charge("cell", 1, 100);
+    brief.charge[0].by_us = 100_000;
+    fixture.committed(&brief).await;
+    assert!(fixture.get("cell").await.is_some());
+    fixture.pass(101).await;
+    assert_eq!(fixture.get("cell").await, None);
 }
 
-async fn the_hour_and_the_day_are_counted_exactly(bencher: &dyn Bencher) {
-    let quotas = wide().with(Limit::RequestPhoneHour, quota_of("3/1s")).with(Limit::RequestPhoneDay, quota_of("5/3s"));
-    let bench = bencher.bench(quotas).await;
-    let asked = bench.ask(1);
+async fn a_key_that_is_there_leaves_cells_and_counters_alone(fixture: Arc<Fixture>) {
+    let limited = |key| unless(key, all([charge("cell", 10, 10), count("counter", Step::Up, 1)]));
+    fixture.committed(&write("known", Before::Any, Some(""))).await;
     for _ in 0..3 {
-        bench.sent(&again(&asked)).await;
+        let committed = fixture.committed(&all([limited("known"), charge("other", 1, 100)])).await;
+        assert!(matches!(committed.arrivals_us[..], [None, Some(_)]), "{committed:?}");
     }
-    let (limit, retry_after_ms) = bench.refused(&again(&asked)).await;
-    assert_eq!(limit, Limit::RequestPhoneHour);
-    bench.pass(retry_after_ms).await;
-    bench.sent(&again(&asked)).await;
-    let (_, retry_after_ms) = wait_for_room(&bench, &asked).await;
-    assert!(retry_after_ms <= 1000);
-    let (limit, retry_after_ms) = bench.refused(&again(&asked)).await;
-    assert_eq!(limit, Limit::RequestPhoneDay, "five were sent in three seconds");
-    bench.pass(retry_after_ms).await;
-    bench.sent(&again(&asked)).await;
+    assert_eq!([fixture.get("cell").await, fixture.get("counter").await], [None, None]);
+    fixture.committed(&limited("unknown")).await;
+    let values = fixture.full(&limited("unknown")).await;
+    assert_eq!(values.values[&key("unknown")], None, "conditions come back too");
+    fixture.committed(&limited("known")).await;
+    // What the transaction itself writes comes after.
+    fixture.full(&all([write("unknown", Before::Absent, Some("1")), limited("unknown")])).await;
 }
 
-/// Sends as soon as the limit that refuses ends.
-async fn wait_for_room(bench: &Bench, asked: &RequestCall) -> (Limit, u64) {
-    match bench.request(&again(asked)).await {
-        RequestVerdict::Send { .. } => (Limit::RequestPhoneHour, 0),
-        RequestVerdict::Refused { limit, retry_after_ms, .. } => {
-            bench.pass(retry_after_ms).await;
-            bench.sent(&again(asked)).await;
-            (limit, retry_after_ms)
-        }
-        other => panic!("{other:?}"),
+async fn a_counter_is_capped(fixture: Arc<Fixture>) {
+    for _ in 0..3 {
+        fixture.committed(&count("counter", Step::Up, 3)).await;
     }
+    let values = fixture.full(&count("counter", Step::Up, 3)).await;
+    let counter = Counter::read(values.values[&key("counter")].as_ref(), HOUR, values.now_us);
+    assert_eq!(counter.total(), 3);
+    fixture.committed(&count("counter", Step::Up, 4)).await;
+    let mut uncapped = count("counter", Step::Up, 0);
+    uncapped.count[0].cap = None;
+    fixture.committed(&uncapped).await;
+    fixture.full(&count("untouched", Step::Up, 0)).await;
 }
 
-async fn the_limit_that_ends_last_is_named(bencher: &dyn Bencher) {
-    let quotas = wide().with(Limit::RequestPhoneCooldown, quota_of("1/1s")).with(Limit::RequestIp, quota_of("1/2s"));
-    let bench = bencher.bench(quotas).await;
-    let asked = bench.ask(1);
-    bench.sent(&asked).await;
-    let (limit, retry_after_ms) = bench.refused(&again(&asked)).await;
-    assert_eq!(limit, Limit::RequestIp);
-    assert!(retry_after_ms > 1000, "{retry_after_ms}: until every limit passes");
-    bench.pass(retry_after_ms).await;
-    bench.sent(&again(&asked)).await;
-}
-
-async fn a_refused_request_is_charged_nowhere(bencher: &dyn Bencher) {
-    let quotas = wide().with(Limit::RequestPhoneCooldown, quota_of("1/1h")).with(Limit::RequestIp, quota_of("3/1h"));
-    let bench = bencher.bench(quotas).await;
-    let asked = from(bench.ask(1), "203.0.113.99", None);
-    bench.sent(&asked).await;
-    for _ in 0..10 {
-        bench.refused(&again(&asked)).await;
-    }
-    for phone in [2, 3] {
-        bench.sent(&from(bench.ask(phone), "203.0.113.99", None)).await;
-    }
-    let (limit, _) = bench.refused(&from(bench.ask(4), "203.0.113.99", None)).await;
-    assert_eq!(limit, Limit::RequestIp);
-}
-
-async fn strangers_at_one_address_share_its_limit(bencher: &dyn Bencher) {
-    let bench = bencher.bench(only(Limit::RequestIp, "2/1s")).await;
-    for phone in [1, 2] {
-        bench.sent(&from(bench.ask(phone), "203.0.113.99", None)).await;
-    }
-    let refused = from(bench.ask(3), "203.0.113.99", None);
-    let (limit, retry_after_ms) = bench.refused(&refused).await;
-    assert_eq!(limit, Limit::RequestIp);
-    bench.sent(&from(bench.ask(3), "203.0.113.98", None)).await;
-    bench.pass(retry_after_ms).await;
-    bench.sent(&again(&refused)).await;
-}
-
-async fn the_site_has_a_limit_of_its_own(bencher: &dyn Bencher) {
-    let bench = bencher.bench(only(Limit::RequestSite, "2/1h")).await;
-    for (phone, net) in [(1, "2001:db8:1:1::/64"), (2, "2001:db8:1:2::/64")] {
-        bench.sent(&from(bench.ask(phone), net, Some("2001:db8:1::/48"))).await;
-    }
-    let (limit, _) = bench.refused(&from(bench.ask(3), "2001:db8:1:3::/64", Some("2001:db8:1::/48"))).await;
-    assert_eq!(limit, Limit::RequestSite);
-    bench.sent(&from(bench.ask(3), "2001:db8:2:3::/64", Some("2001:db8:2::/48"))).await;
-}
-
-async fn a_verified_code_gives_its_share_back_to_who_asked(bencher: &dyn Bencher) {
-    let quotas = wide().with(Limit::RequestIp, quota_of("1/1h")).with(Limit::RequestSite, quota_of("1/1h"));
-    let bench = bencher.bench(quotas).await;
-    let at_home = |phone| from(bench.ask(phone), "2001:db8:1:1::/64", Some("2001:db8:1::/48"));
-    let asked = at_home(1);
-    bench.sent(&asked).await;
-    bench.refused(&at_home(2)).await;
-    assert_eq!(bench.verify(&guess(&asked, false)).await, VerifyVerdict::Incorrect { attempts_left: 4 });
-    bench.refused(&at_home(2)).await;
-    assert_eq!(bench.verify(&guess(&asked, true)).await, VerifyVerdict::Accepted);
-    bench.sent(&at_home(2)).await;
-    bench.refused(&at_home(3)).await;
-}
-
-async fn what_verifies_at_an_address_raises_its_quota(bencher: &dyn Bencher) {
-    let bench = bencher.bench(only(Limit::RequestIp, "2/1h")).await;
-    let here = |phone| from(bench.ask(phone), "203.0.113.99", None);
-    for phone in 0..8 {
-        let asked = here(phone);
-        bench.sent(&asked).await;
-        assert_eq!(bench.verify(&guess(&asked, true)).await, VerifyVerdict::Accepted);
-    }
-    for phone in 10..14 {
-        bench.sent(&here(phone)).await;
-    }
-    let (limit, _) = bench.refused(&here(14)).await;
-    assert_eq!(limit, Limit::RequestIp, "half of eight");
-}
-
-/// A number that verified once.
-async fn known(bench: &Bench, phone: u8) -> RequestCall {
-    let asked = bench.ask(phone);
-    assert_eq!(bench.verify(&guess(&asked, true)).await, VerifyVerdict::Accepted);
-    again(&asked)
-}
-
-async fn half_of_the_ceiling_is_kept_for_known_numbers(bencher: &dyn Bencher) {
-    let bench = bencher.bench(only(Limit::RequestGlobal, "4/1h")).await;
-    let friend = known(&bench, 9).await;
-    for phone in [1, 2] {
-        bench.sent(&bench.ask(phone)).await;
-    }
-    assert_eq!(bench.refused(&bench.ask(3)).await.0, Limit::RequestGlobal);
+async fn a_counter_forgets_what_has_left_its_window(fixture: Arc<Fixture>) {
+    let short = Window::new(900_000, 3);
     for _ in 0..2 {
-        bench.sent(&again(&friend)).await;
+        fixture.committed(&count_in(short, "counter", Step::Up, 2)).await;
     }
-    assert_eq!(bench.refused(&again(&friend)).await.0, Limit::RequestGlobal, "the ceiling holds for all");
+    fixture.full(&count_in(short, "counter", Step::Up, 2)).await;
+    fixture.pass(1_250).await;
+    fixture.committed(&count_in(short, "counter", Step::Up, 1)).await;
+    fixture.full(&count_in(short, "counter", Step::Up, 1)).await;
+    fixture.pass(short.ttl_ms()).await;
+    assert_eq!(fixture.get("counter").await, None, "nor is it kept");
 }
 
-async fn recipients_are_different_numbers(bencher: &dyn Bencher) {
-    let bench = bencher.bench(only(Limit::RequestRecipients, "2/1s")).await;
-    let (one, two) = (known(&bench, 1).await, known(&bench, 2).await);
-    let three = known(&bench, 3).await;
-    for asked in [&one, &two, &one, &two, &one] {
-        bench.sent(&again(asked)).await;
+async fn a_step_back_makes_room(fixture: Arc<Fixture>) {
+    let counted = fixture.committed(&count("counter", Step::Up, 1)).await;
+    fixture.full(&count("counter", Step::Up, 1)).await;
+    let back = |counted_at_us| count("counter", Step::Down { counted_at_us }, 0);
+    fixture.committed(&back(counted.now_us - 2 * 3_600_000_000)).await;
+    fixture.full(&count("counter", Step::Up, 1)).await;
+    fixture.committed(&back(counted.now_us)).await;
+    fixture.committed(&back(counted.now_us)).await;
+    fixture.committed(&count("counter", Step::Up, 1)).await;
+    fixture.full(&count("counter", Step::Up, 1)).await;
+}
+
+async fn what_is_damaged_is_empty(fixture: Arc<Fixture>) {
+    for damaged in ["", "x", "-1", " 1790000000000000", "1e99", "0x7fffffffffffff", "99999999999999999999", "\0", "1790000000000000\n"] {
+        let both = || all([charge("cell", 10, 10), count("counter", Step::Up, 1)]);
+        let put = |name| write_bytes(name, Before::Any, Some(bytes(damaged)), Some(60_000));
+        fixture.committed(&all([put("cell"), put("counter")])).await;
+        let committed = fixture.committed(&both()).await;
+        assert_eq!(committed.arrivals_us, [Some(committed.now_us + 10_000_000)], "{damaged}");
+        fixture.full(&both()).await;
     }
-    let (limit, retry_after_ms) = bench.refused(&again(&three)).await;
-    assert_eq!(limit, Limit::RequestRecipients);
-    bench.pass(retry_after_ms).await;
-    bench.sent(&again(&three)).await;
-}
-
-async fn half_of_the_recipients_is_kept_for_known_numbers(bencher: &dyn Bencher) {
-    let bench = bencher.bench(only(Limit::RequestRecipients, "4/1h")).await;
-    for phone in [1, 2] {
-        bench.sent(&bench.ask(phone)).await;
-    }
-    assert_eq!(bench.refused(&bench.ask(3)).await.0, Limit::RequestRecipients);
-    bench.sent(&bench.ask(1)).await;
-    for phone in [8, 9] {
-        let friend = known(&bench, phone).await;
-        bench.sent(&friend).await;
-    }
-    let late = known(&bench, 7).await;
-    assert_eq!(bench.refused(&late).await.0, Limit::RequestRecipients);
-}
-
-/// Every limit of a request allows one.
-fn tight() -> crate::domain::judgement::Quotas {
-    [
-        Limit::RequestPhoneCooldown,
-        Limit::RequestPhoneHour,
-        Limit::RequestPhoneDay,
-        Limit::RequestIp,
-        Limit::RequestSite,
-        Limit::RequestGlobal,
-    ]
-    .into_iter()
-    .fold(wide(), |quotas, limit| quotas.with(limit, quota_of("1/1h")))
-}
-
-async fn a_failed_send_gives_everything_back(bencher: &dyn Bencher) {
-    let bench = bencher.bench(tight()).await;
-    let asked = from(bench.ask(1), "2001:db8:1:1::/64", Some("2001:db8:1::/48"));
-    bench.sent(&asked).await;
-    bench.refused(&again(&asked)).await;
-    settle(&bench, &asked, SendOutcome::Failed).await;
-    bench.sent(&again(&asked)).await;
-    bench.refused(&again(&asked)).await;
-}
-
-async fn a_failed_send_gives_a_recipient_back(bencher: &dyn Bencher) {
-    let bench = bencher.bench(only(Limit::RequestRecipients, "2/1h")).await;
-    let asked = bench.ask(1);
-    bench.sent(&asked).await;
-    let repeated = again(&asked);
-    bench.sent(&repeated).await;
-    settle(&bench, &repeated, SendOutcome::Failed).await;
-    assert_eq!(bench.refused(&bench.ask(2)).await.0, Limit::RequestRecipients, "the first message did leave");
-    settle(&bench, &asked, SendOutcome::Failed).await;
-    bench.sent(&bench.ask(2)).await;
-}
-
-async fn an_undeliverable_send_gives_the_numbers_limits_back_only(bencher: &dyn Bencher) {
-    let quotas = wide().with(Limit::RequestPhoneCooldown, quota_of("1/1h")).with(Limit::RequestIp, quota_of("2/1h"));
-    let bench = bencher.bench(quotas).await;
-    let asked = bench.ask(1);
-    bench.sent(&asked).await;
-    settle(&bench, &asked, SendOutcome::Undeliverable).await;
-    let repeated = again(&asked);
-    bench.sent(&repeated).await;
-    settle(&bench, &repeated, SendOutcome::Undeliverable).await;
-    assert_eq!(bench.refused(&again(&asked)).await.0, Limit::RequestIp, "the address pays for asking");
-}
-
-async fn a_send_that_left_gives_nothing_back(bencher: &dyn Bencher) {
-    let bench = bencher.bench(tight()).await;
-    let asked = bench.ask(1);
-    bench.sent(&asked).await;
-    settle(&bench, &asked, LEFT).await;
-    settle(&bench, &asked, SendOutcome::Failed).await;
-    bench.refused(&again(&asked)).await;
-}
-
-async fn a_send_is_given_back_once(bencher: &dyn Bencher) {
-    let bench = bencher.bench(only(Limit::RequestIp, "2/1h")).await;
-    let here = |phone| from(bench.ask(phone), "203.0.113.99", None);
-    let asked = here(1);
-    bench.sent(&asked).await;
-    bench.sent(&here(2)).await;
-    for _ in 0..2 {
-        settle(&bench, &asked, SendOutcome::Failed).await;
-    }
-    assert_eq!(bench.verify(&guess(&asked, true)).await, VerifyVerdict::Accepted);
-    bench.sent(&here(3)).await;
-    bench.refused(&here(4)).await;
-}
-
-async fn a_late_give_back_takes_no_other_send_with_it(bencher: &dyn Bencher) {
-    let bench = bencher.bench(only(Limit::RequestPhoneHour, "1/1s")).await;
-    let slow = bench.ask(1);
-    bench.sent(&slow).await;
-    bench.pass(1000).await;
-    bench.sent(&again(&slow)).await;
-    settle(&bench, &slow, SendOutcome::Failed).await;
-    bench.refused(&again(&slow)).await;
-}
-
-async fn hold_of(bench: &Bench, call: &RequestCall) -> Option<Hold> {
-    match bench.request(call).await {
-        RequestVerdict::Refused { hold, .. } => hold,
-        other => panic!("not refused: {other:?}"),
-    }
-}
-
-async fn who_comes_back_too_often_is_held_until_the_limit_ends(bencher: &dyn Bencher) {
-    let bench = bencher.bench(only(Limit::RequestPhoneCooldown, "1/1s")).await;
-    let asked = bench.ask(1);
-    bench.sent(&asked).await;
-    let ends_ms = bench.clock.now_ms() + 1000;
-    for _ in 1..HOLD_THRESHOLD {
-        assert_eq!(hold_of(&bench, &again(&asked)).await, None);
-    }
-    let hold = hold_of(&bench, &again(&asked)).await.expect("one too many");
-    assert_eq!(hold.subject, asked.phone_hold);
-    assert!(hold.until_ms.abs_diff(ends_ms) <= 50, "{} {ends_ms}", hold.until_ms);
-    bench.pass(100).await;
-    assert_eq!(hold_of(&bench, &again(&asked)).await, Some(hold.clone()), "a refusal does not prolong it");
-    assert_eq!(bench.store.holds().await, Ok(vec![hold.clone()]));
-    bench.pass(hold.until_ms - bench.clock.now_ms()).await;
-    assert_eq!(bench.store.holds().await, Ok(vec![]));
-    bench.sent(&again(&asked)).await;
-    assert_eq!(hold_of(&bench, &again(&asked)).await, None, "the count ended with the limit");
-}
-
-async fn an_address_is_held_by_its_own_limits_only(bencher: &dyn Bencher) {
-    let quotas = wide().with(Limit::RequestIp, quota_of("1/1h")).with(Limit::RequestGlobal, quota_of("4/1h"));
-    let bench = bencher.bench(quotas).await;
-    let here = |phone| from(bench.ask(phone), "203.0.113.99", None);
-    bench.sent(&here(1)).await;
-    for phone in 2..=HOLD_THRESHOLD {
-        assert_eq!(hold_of(&bench, &here(u8::try_from(phone).expect("small"))).await, None);
-    }
-    let hold = hold_of(&bench, &here(9)).await.expect("one too many");
-    assert_eq!(hold.subject, "address:203.0.113.99");
-    bench.sent(&bench.ask(20)).await;
-    for _ in 0..=HOLD_THRESHOLD {
-        assert_eq!(hold_of(&bench, &bench.ask(21)).await, None, "the ceiling holds nobody");
-    }
-}
-
-async fn a_lifted_hold_starts_over(bencher: &dyn Bencher) {
-    let bench = bencher.bench(only(Limit::RequestPhoneCooldown, "1/1h")).await;
-    let asked = bench.ask(1);
-    bench.sent(&asked).await;
-    for _ in 0..HOLD_THRESHOLD {
-        bench.refused(&again(&asked)).await;
-    }
-    assert_eq!(bench.store.lift_hold(&asked.phone_hold).await, Ok(true));
-    assert_eq!(bench.store.lift_hold(&asked.phone_hold).await, Ok(false));
-    assert_eq!(bench.store.holds().await, Ok(vec![]));
-    assert_eq!(hold_of(&bench, &again(&asked)).await, None);
-}
-
-async fn a_hold_goes_with_its_limit(bencher: &dyn Bencher) {
-    let bench = bencher.bench(only(Limit::RequestPhoneCooldown, "1/1h")).await;
-    let asked = bench.ask(1);
-    bench.sent(&asked).await;
-    for _ in 0..HOLD_THRESHOLD {
-        bench.refused(&again(&asked)).await;
-    }
-    settle(&bench, &asked, SendOutcome::Failed).await;
-    bench.sent(&again(&asked)).await;
-    assert_eq!(bench.store.holds().await, Ok(vec![]));
-}
-
-async fn one_cell_is_charged_alone(bencher: &dyn Bencher) {
-    let bench = bencher.bench(only(Limit::AdminAuth, "2/1s")).await;
-    let charge = |key| bench.store.charge(Limit::AdminAuth, key);
-    assert_eq!(charge("203.0.113.1").await, Ok(Ok(())));
-    assert_eq!(charge("203.0.113.1").await, Ok(Ok(())));
-    let retry_after_ms = charge("203.0.113.1").await.expect("the store answers").expect_err("two were charged");
-    assert_eq!(charge("203.0.113.2").await, Ok(Ok(())));
-    bench.pass(retry_after_ms).await;
-    assert_eq!(charge("203.0.113.1").await, Ok(Ok(())));
 }

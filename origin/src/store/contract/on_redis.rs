@@ -1,4 +1,4 @@
-//! The contract on Redis, and what only Redis can break: lost scripts, late scripts, flushes, keys without an end.
+//! The contract on Redis, and what only Redis can break: lost scripts, late scripts, flushes, missing rights.
 
 use std::{
     collections::BTreeMap,
@@ -10,18 +10,16 @@ use std::{
 };
 
 use ::redis::{Commands, Connection, cmd};
-use otp_shared::{
-    limits::Limit,
-    wire::{Channel, Delivery},
-};
+use async_trait::async_trait;
 
-use super::{Bench, Bencher, Future, HOLD_THRESHOLD, again, fresh, guess, keyed, only, quota_of, run_all, server::Server, wide};
+use super::{Fixture, StoreFactory, all, charge, count, expect, id, key, operator::change, peek, run_all, server::Server, unless, write};
 use crate::{
-    domain::judgement::{MessageKey, Quotas, Receipt, SendOutcome, Settlement, VerifyVerdict},
     store::{
-        Store, StoreError, StoreState,
+        OperatorStore, Store, StoreError, StoreState,
         redis::{RedisConfig, RedisStore},
+        remote::Remote as _,
     },
+    transaction::{Before, Outcome, Step, Transaction},
 };
 
 /// A fresh database of one server for every store.
@@ -34,23 +32,19 @@ impl OnRedis {
     pub fn new() -> Self {
         Self { server: Server::start(&[]), next_database: AtomicU32::new(0) }
     }
+}
 
-    pub async fn store(&self, quotas: Quotas) -> Arc<RedisStore> {
-        let database = self.next_database.fetch_add(1, Ordering::Relaxed);
-        connect(&self.server, database, &quotas).await
+#[async_trait]
+impl StoreFactory for OnRedis {
+    async fn fixture(&self) -> Fixture {
+        connect(&self.server.config(self.next_database.fetch_add(1, Ordering::Relaxed))).await
     }
 }
 
-impl Bencher for OnRedis {
-    fn bench(&self, quotas: Quotas) -> Future<'_, Bench> {
-        Box::pin(async move { Bench::in_real_time(self.store(quotas).await) })
-    }
-}
-
-async fn connect(server: &Server, database: u32, quotas: &Quotas) -> Arc<RedisStore> {
-    let store = RedisStore::connect(&server.config(database), quotas, "r1".into(), HOLD_THRESHOLD).expect("the url is good");
+async fn connect(config: &RedisConfig) -> Fixture {
+    let store = Arc::new(RedisStore::connect(config, 1).expect("the url is good"));
     assert!(store.wait_ready(Duration::from_secs(10)).await, "redis is there");
-    Arc::new(store)
+    Fixture { store: store.clone(), operator: store, manual: None }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -58,7 +52,7 @@ async fn redis_keeps_the_contract() {
     run_all(&OnRedis::new()).await;
 }
 
-/// Calls of every command since the server started.
+/// Calls of every command since the server started or the counters were reset.
 fn commands(connection: &mut Connection) -> BTreeMap<String, u64> {
     let info: String = cmd("INFO").arg("commandstats").query(connection).expect("it answers");
     let count = |line: &str| {
@@ -68,131 +62,101 @@ fn commands(connection: &mut Connection) -> BTreeMap<String, u64> {
     info.lines().filter_map(count).collect()
 }
 
+/// One of everything: five keys are written.
+fn everything() -> Transaction {
+    let records = all([id("id", "t"), expect("version", None), write("a", Before::Absent, Some("1")), write("b", Before::Any, None)]);
+    let limits =
+        all([charge("cell", 1, 10), charge("other", -1, 10), unless("known", charge("third", 1, 10)), count("counter", Step::Up, 5)]);
+    all([records, limits, peek("p"), peek("q")])
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_and_a_guess_are_one_round_trip_each() {
+async fn a_commit_is_one_time_one_mget_and_one_command_for_each_key_that_is_written() {
     let on_redis = OnRedis::new();
-    let bench = on_redis.bench(wide()).await;
+    let fixture = on_redis.fixture().await;
     let mut connection = on_redis.server.connection();
-    _ = cmd("CONFIG").arg("RESETSTAT").exec(&mut connection);
-    for phone in 0..10 {
-        let asked = keyed(bench.ask(phone), phone, 1);
-        bench.sent(&asked).await;
-        assert_eq!(bench.verify(&guess(&asked, false)).await, VerifyVerdict::Incorrect { attempts_left: 4 });
-        assert_eq!(bench.verify(&guess(&asked, true)).await, VerifyVerdict::Accepted);
-    }
-    let calls = commands(&mut connection);
-    assert_eq!(calls.get("evalsha"), Some(&30), "{calls:?}");
-    assert_eq!(calls.get("eval"), None, "{calls:?}");
-    assert_eq!(calls.get("script|load"), None, "{calls:?}");
-}
-
-/// Everything that leaves a key behind.
-async fn leave_traces(bench: &Bench) {
-    let asked = keyed(bench.ask(1), 1, 1);
-    bench.sent(&asked).await;
-    for _ in 0..=HOLD_THRESHOLD {
-        bench.refused(&again(&asked)).await;
-    }
-    let message = MessageKey(fresh());
-    let left = SendOutcome::Left { channel: Channel::Whatsapp, delivery: Delivery::Accepted, message: Some(message), at_ms: 1 };
-    let settlement = Settlement { request: asked.clone(), outcome: left, answer: Some("first".into()) };
-    bench.store.settle(&settlement).await.expect("it answers");
-    let receipt = Receipt { challenge: None, message, delivery: Delivery::Sent, reason: None };
-    assert_eq!(bench.store.receipt(&receipt).await, Ok(true));
-    assert_eq!(bench.store.disown(message, 1).await, Ok(true));
-    bench.verify(&guess(&asked, false)).await;
-    bench.verify(&guess(&asked, true)).await;
-    bench.store.settle(&Settlement { outcome: SendOutcome::Failed, ..settlement }).await.expect("it answers");
-    let failed = bench.ask(2);
-    bench.sent(&failed).await;
-    bench.store.settle(&Settlement { request: failed, outcome: SendOutcome::Failed, answer: None }).await.expect("it answers");
-    bench.store.revoke("session", bench.clock.now_ms() + 10_000).await.expect("it answers");
-    bench.store.first_time("wamid", 10_000).await.expect("it answers").then_some(()).expect("the first");
-    _ = bench.store.charge(Limit::AdminAuth, "203.0.113.1").await.expect("it answers");
-    bench.store.lease("r1", 10_000).await.expect("it answers");
-    bench.store.merge_operator(&[]).await.expect("it answers");
+    let mut counted = async |transaction: &Transaction| {
+        // The connection's own pings are TIME too: their number is told apart from before.
+        let before = commands(&mut connection);
+        fixture.commit(transaction).await;
+        let mut calls = commands(&mut connection);
+        calls.retain(|name, calls| {
+            *calls -= before.get(name).copied().unwrap_or_default();
+            *calls > 0 && name != "info" && name != "ping"
+        });
+        calls
+    };
+    let calls = |set: u64| {
+        let calls = [("evalsha", 1), ("time", 1), ("mget", 1), ("set", set)];
+        calls.into_iter().filter(|(_, calls)| *calls > 0).map(|(name, calls)| (name.to_owned(), calls)).collect::<BTreeMap<_, _>>()
+    };
+    let mut expect_calls = async |transaction: &Transaction, set: u64| {
+        for attempt in 0.. {
+            let mut fresh = transaction.clone();
+            fresh.peek.push(key(&format!("attempt {attempt}")));
+            let found = counted(&fresh).await;
+            // A ping may have come in between.
+            if found == calls(set) || attempt == 3 {
+                assert_eq!(found, calls(set));
+                return;
+            }
+        }
+    };
+    expect_calls(&everything(), 5).await;
+    expect_calls(&everything(), 0).await;
+    expect_calls(&expect("a", None), 0).await;
+    expect_calls(&charge("cell", 100, 10), 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_key_has_our_tag_and_an_end_of_its_meaning() {
+async fn every_key_ends() {
     let on_redis = OnRedis::new();
-    let bench = on_redis.bench(only(Limit::RequestPhoneCooldown, "1/60s")).await;
-    leave_traces(&bench).await;
+    let fixture = on_redis.fixture().await;
+    fixture.committed(&everything()).await;
     let mut connection = on_redis.server.connection();
     let keys: Vec<String> = connection.scan().expect("it answers").map(|key| key.expect("a text")).collect();
-    assert!(keys.len() > 15, "{keys:?}");
+    assert_eq!(keys.len(), 5, "{keys:?}");
     for key in keys {
         let ttl_ms: i64 = connection.pttl(&key).expect("it answers");
-        let longest_s = match key.split_once("{v1}").map(|(prefix, _)| prefix) {
-            Some("otp:") => 24 * 3600,
-            Some("spent:") => 360,
-            Some("revoked:") => 10,
-            Some("known:") => 90 * 86_400,
-            Some("operator:" | "audit:") => continue,
-            _ => panic!("a key without our tag: {key}"),
-        };
-        // -2: it has ended since it was listed.
-        assert!(ttl_ms == -2 || (0..=longest_s * 1000).contains(&ttl_ms), "{key} ends in {ttl_ms} ms");
+        assert!((0..=4_200_000).contains(&ttl_ms), "{key} ends in {ttl_ms} ms");
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flush_of_otp_costs_nobody_a_code_and_revives_none() {
-    let on_redis = OnRedis::new();
-    let bench = on_redis.bench(only(Limit::RequestPhoneCooldown, "1/1h")).await;
-    let (in_flight, used) = (bench.ask(1), bench.ask(2));
-    bench.sent(&in_flight).await;
-    bench.sent(&used).await;
-    assert_eq!(bench.verify(&guess(&in_flight, false)).await, VerifyVerdict::Incorrect { attempts_left: 4 });
-    assert_eq!(bench.verify(&guess(&used, true)).await, VerifyVerdict::Accepted);
-    bench.refused(&again(&in_flight)).await;
-    let mut connection = on_redis.server.connection();
-    let keys: Vec<String> = connection.scan_match("otp:*").expect("it answers").map(|key| key.expect("a text")).collect();
-    let _: () = connection.del(keys).expect("it answers");
-    bench.sent(&again(&in_flight)).await;
-    assert_eq!(bench.verify(&guess(&used, true)).await, VerifyVerdict::Unknown);
-    assert_eq!(bench.verify(&guess(&in_flight, false)).await, VerifyVerdict::Incorrect { attempts_left: 3 });
-    assert_eq!(bench.verify(&guess(&in_flight, true)).await, VerifyVerdict::Accepted);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lost_scripts_are_loaded_again() {
     let on_redis = OnRedis::new();
-    let bench = on_redis.bench(wide()).await;
+    let fixture = on_redis.fixture().await;
     let _: () = cmd("SCRIPT").arg("FLUSH").query(&mut on_redis.server.connection()).expect("it answers");
-    bench.sent(&bench.ask(1)).await;
+    fixture.committed(&everything()).await;
+    fixture.operator.merge_operator(&[]).await.expect("it answers");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_script_that_runs_after_its_deadline_does_nothing() {
     let on_redis = OnRedis::new();
-    let bench = on_redis.bench(only(Limit::RequestPhoneHour, "1/1h")).await;
-    let asked = bench.ask(1);
+    let fixture = on_redis.fixture().await;
     on_redis.server.signal("STOP");
     let began = Instant::now();
-    let verdict = bench.store.request(&asked).await;
+    let outcome = fixture.store.commit(&everything()).await;
     let waited = began.elapsed();
-    assert!(matches!(verdict, Err(StoreError::Unavailable(_))), "{verdict:?}");
+    assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
     assert!(waited < Duration::from_millis(250), "{waited:?}");
-    assert_eq!(bench.store.state(), StoreState::MemoryFallback);
+    assert_eq!(fixture.operator.state(), StoreState::MemoryFallback);
     let began = Instant::now();
     for _ in 0..100 {
-        assert!(bench.store.request(&again(&asked)).await.is_err());
+        assert!(fixture.store.commit(&everything()).await.is_err());
     }
     assert!(began.elapsed() < Duration::from_millis(100), "nothing is waited for once it is known: {:?}", began.elapsed());
     on_redis.server.signal("CONT");
-    wait_until_connected(&*bench.store).await;
-    let calls = commands(&mut on_redis.server.connection());
-    assert_eq!(calls.get("evalsha"), Some(&1), "the script did run late: {calls:?}");
-    bench.sent(&again(&asked)).await;
-}
-
-async fn wait_until_connected(store: &dyn Store) {
-    wait_until(store, StoreState::Connected).await;
+    wait_until(&*fixture.operator, StoreState::Connected).await;
+    let mut connection = on_redis.server.connection();
+    assert_eq!(commands(&mut connection).get("evalsha"), Some(&1), "the script did run late");
+    assert_eq!(cmd("DBSIZE").query::<u64>(&mut connection), Ok(0));
+    fixture.committed(&everything()).await;
 }
 
 /// Waits until the store says so of itself.
-pub async fn wait_until(store: &dyn Store, state: StoreState) {
+pub async fn wait_until(store: &dyn OperatorStore, state: StoreState) {
     let began = Instant::now();
     while store.state() != state {
         assert!(began.elapsed() < Duration::from_secs(20), "it never is {state:?}");
@@ -205,47 +169,73 @@ async fn a_store_starts_without_redis_and_finds_it_later() {
     let mut server = Server::start(&[]);
     server.kill();
     let began = Instant::now();
-    let store = RedisStore::connect(&server.config(0), &Quotas::default(), "r1".into(), HOLD_THRESHOLD).expect("the url is good");
-    assert!(store.operator().await.is_err());
+    let store = RedisStore::connect(&server.config(0), 7).expect("the url is good");
+    assert!(store.commit(&everything()).await.is_err());
+    assert!(store.read(&[key("a")]).await.is_err());
     assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
+    assert!(store.now_us() > 1_700_000_000_000_000, "it knows the time all the same");
+    assert_eq!((store.side().slot, store.believe(&key("a"))), (7, None));
     server.start_again();
     assert!(store.wait_ready(Duration::from_secs(20)).await);
-    assert!(store.operator().await.is_ok());
+    assert!(store.commit(&everything()).await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn replicas_share_limits_guesses_and_leases() {
-    let on_redis = OnRedis::new();
-    let quotas = wide().with(Limit::RequestPhoneHour, quota_of("1/1h"));
-    let one = Bench::in_real_time(connect(&on_redis.server, 0, &quotas).await);
-    let other = RedisStore::connect(&on_redis.server.config(0), &quotas, "r2".into(), HOLD_THRESHOLD).expect("the url is good");
-    assert!(other.wait_ready(Duration::from_secs(10)).await);
-    let other = Bench::in_real_time(Arc::new(other));
-    let asked = one.ask(1);
-    one.sent(&asked).await;
-    other.refused(&again(&asked)).await;
-    for (bench, attempts_left) in [(&one, 4), (&other, 3), (&one, 2), (&other, 1), (&one, 0)] {
-        assert_eq!(bench.verify(&guess(&asked, false)).await, VerifyVerdict::Incorrect { attempts_left });
-    }
-    assert!(matches!(other.verify(&guess(&asked, true)).await, VerifyVerdict::Locked { .. }));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_user_of_redis_needs_our_keys_only() {
-    let rights = ["on", ">secret", "~otp:*", "~spent:*", "~known:*", "~operator:*", "~audit:*", "~revoked:*", "+@all", "-@admin"];
-    let server = Server::start(&[&["--user", "otp"], &rights[..]].concat());
-    let config = RedisConfig { url: format!("redis://otp:secret@127.0.0.1:{}", server.port()), ..server.config(0) };
-    let quotas = only(Limit::RequestPhoneCooldown, "1/60s");
-    let store = RedisStore::connect(&config, &quotas, "r1".into(), HOLD_THRESHOLD).expect("the url is good");
+async fn an_emptied_redis_is_neither_read_nor_written_before_it_is_filled_again() {
+    let server = Server::start(&[]);
+    let store = RedisStore::connect_guarded(&server.config(0), 1).expect("the url is good");
     assert!(store.wait_ready(Duration::from_secs(10)).await);
-    leave_traces(&Bench::in_real_time(Arc::new(store))).await;
+    let generation = store.generations().borrow().expect("it is connected");
+    assert!(store.commit(&everything()).await.is_err(), "not admitted yet");
+    let written = store.commit_over(generation, &write("a", Before::Absent, Some("1"))).await;
+    assert!(matches!(written, Ok(Outcome::Committed(_))), "{written:?}");
+    assert_eq!(store.read_over(generation, &[key("a")]).await.map(|values| values.values.len()), Ok(1));
+    let merged = store.merge_over(generation, &[], true).await.expect("it answers");
+    assert!(merged.was_empty && merged.copy.filled);
+    assert!(store.admit(generation, merged.epoch));
+    let changed = store.commit(&expect("a", None)).await;
+    let Ok(Outcome::Changed(values)) = changed else { panic!("{changed:?}") };
+    assert_eq!(values.values.len(), 1, "the mark is not the caller's");
+    for call in ["commit", "read", "merge"] {
+        let _: () = cmd("FLUSHALL").query(&mut server.connection()).expect("it answers");
+        let answer = match call {
+            "commit" => store.commit(&write("a", Before::Any, Some("1"))).await.map(drop),
+            "read" => store.read(&[key("a")]).await.map(drop),
+            _ => store.merge_operator(&[]).await.map(drop),
+        };
+        assert_eq!(answer, Err(StoreError::Unavailable("redis has lost its epoch mark".into())), "{call}");
+        assert!(store.admitted().is_none());
+        assert_eq!(cmd("DBSIZE").query::<u64>(&mut server.connection()), Ok(0));
+        assert!(store.wait_ready(Duration::from_secs(10)).await);
+        let generation = store.generations().borrow().expect("it is connected");
+        let merged = store.merge_over(generation, &[], true).await.expect("it answers");
+        assert!(store.admit(generation, merged.epoch));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_of_redis_needs_our_keys_and_these_commands_only() {
+    let keys = ["~otp:{v1}*", "~operator:{v1}*", "~audit:{v1}*"];
+    let commit = ["-@all", "+evalsha", "+script|load", "+time", "+mget", "+set", "+del"];
+    let operator =
+        ["+get", "+exists", "+hget", "+hset", "+hdel", "+hvals", "+hrandfield", "+lpush", "+ltrim", "+lrange", "+multi", "+exec"];
+    let server = Server::start(&[&["--user", "otp", "on", ">secret"], &keys[..], &commit, &operator].concat());
+    let config = RedisConfig { url: format!("redis://otp:secret@127.0.0.1:{}", server.port()), ..server.config(0) };
+    let fixture = connect(&config).await;
+    fixture.committed(&everything()).await;
+    fixture.committed(&charge("cell", -100, 0)).await;
+    fixture.operator.merge_operator(&[change(&fixture, "192.0.2.1", 0, "a", true)]).await.expect("it answers");
+    assert_eq!(fixture.operator.operator().await.expect("it answers").changes.len(), 1);
+    assert_eq!(fixture.operator.audit(5).await.expect("it answers").len(), 1);
+    fixture.committed(&peek("a")).await;
+    assert_eq!(fixture.get("a").await.as_deref(), Some("1"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_speaks_no_tls_is_just_away() {
     let server = Server::start(&[]);
     let config = RedisConfig { url: format!("rediss://127.0.0.1:{}", server.port()), ..server.config(0) };
-    let store = RedisStore::connect(&config, &wide(), "r1".into(), HOLD_THRESHOLD).expect("the url is good");
+    let store = RedisStore::connect(&config, 1).expect("the url is good");
     assert!(!store.wait_ready(Duration::from_millis(300)).await);
-    assert!(matches!(store.operator().await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.commit(&everything()).await, Err(StoreError::Unavailable(_))));
 }

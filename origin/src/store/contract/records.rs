@@ -1,232 +1,147 @@
-//! Records: deliveries, sign-outs, operator state and its audit, the publisher's lease.
+//! Records: written as a whole or not at all, on what they were decided on, until they end.
 
-use otp_shared::wire::{Channel, Delivery};
+use std::sync::Arc;
 
-use super::{Bench, Bencher, cases, resend, wide};
-use crate::{
-    domain::{
-        judgement::{DeliveryRecord, MessageKey, Receipt, RequestCall, SendOutcome, Settlement},
-        operator::{About, Change, Stamp, TOMBSTONE_MS},
-    },
-    store::OperatorCopy,
-};
+use super::{Fixture, all, bytes, cases, charge, count, expect, id, key, peek, write, write_bytes};
+use crate::transaction::{Before, Step, Transaction, Value};
 
 cases![
-    a_delivery_moves_forwards_only,
-    a_receipt_may_overtake_its_settlement,
-    a_resend_starts_a_new_delivery,
-    a_receipt_of_an_unknown_challenge_is_told,
-    an_id_is_seen_for_the_first_time_once,
-    a_session_stays_signed_out_until_its_cookie_ends,
-    a_new_store_is_not_filled,
-    the_newest_change_wins_in_any_order,
-    equal_times_are_ordered_by_bytes,
-    every_new_change_raises_the_version,
-    the_audit_tells_the_newest_first,
-    old_removals_are_forgotten,
-    a_lease_has_one_holder,
-    every_lease_outbids_the_last,
+    what_was_committed_is_read,
+    nothing_is_a_transaction_too,
+    a_record_that_changed_is_not_overwritten,
+    absent_is_not_the_same_as_any_value,
+    the_values_of_all_keys_come_back_and_peeks_are_not_compared,
+    one_stale_expectation_stops_everything,
+    a_repeat_is_committed_once,
+    the_id_of_another_transaction_changes_nothing,
+    a_record_ends,
+    a_record_without_an_end_stays,
+    a_record_is_deleted,
+    records_hold_any_bytes,
 ];
 
-async fn settle(bench: &Bench, request: &RequestCall, delivery: Delivery) {
-    let outcome = SendOutcome::Left { channel: Channel::Whatsapp, delivery, message: None, at_ms: bench.clock.now_ms() };
-    let settlement = Settlement { request: request.clone(), outcome, answer: None };
-    bench.store.settle(&settlement).await.expect("the store answers");
+fn is(text: &str) -> Before {
+    Before::Is(bytes(text))
 }
 
-async fn delivery(bench: &Bench, request: &RequestCall) -> Option<Delivery> {
-    let record: Option<DeliveryRecord> = bench.store.delivery(request.challenge).await.expect("the store answers");
-    record.map(|record| record.delivery)
+async fn what_was_committed_is_read(fixture: Arc<Fixture>) {
+    assert_eq!(fixture.get("a").await, None);
+    let before_us = fixture.store.now_us();
+    let committed = fixture.committed(&all([write("a", Before::Absent, Some("1")), write("b", Before::Any, Some(""))])).await;
+    assert!(committed.now_us.abs_diff(before_us) < 1_000_000, "its own time: {} and {before_us}", committed.now_us);
+    let values = fixture.store.read(&[key("a"), key("b"), key("c")]).await.expect("the store answers");
+    assert!(values.now_us >= committed.now_us);
+    assert_eq!(values.values.into_values().collect::<Vec<_>>(), [Some(bytes("1")), Some(bytes("")), None]);
+    fixture.committed(&write("a", is("1"), Some("2"))).await;
+    fixture.committed(&write("a", Before::Any, Some("3"))).await;
+    assert_eq!(fixture.get("a").await.as_deref(), Some("3"));
 }
 
-async fn receipt(bench: &Bench, request: &RequestCall, delivery: Delivery) -> bool {
-    let receipt = Receipt { challenge: Some(request.challenge), message: MessageKey(request.call.id), delivery, reason: None };
-    bench.store.receipt(&receipt).await.expect("the store answers")
+async fn nothing_is_a_transaction_too(fixture: Arc<Fixture>) {
+    assert_eq!(fixture.committed(&Transaction::default()).await.arrivals_us, []);
+    assert_eq!(fixture.store.read(&[]).await.expect("the store answers").values.len(), 0);
+    fixture.committed(&peek("a")).await;
 }
 
-async fn a_delivery_moves_forwards_only(bencher: &dyn Bencher) {
-    let bench = bencher.bench(wide()).await;
-    let asked = bench.ask(1);
-    bench.sent(&asked).await;
-    assert_eq!(delivery(&bench, &asked).await, None);
-    settle(&bench, &asked, Delivery::Unconfirmed).await;
-    assert_eq!(delivery(&bench, &asked).await, Some(Delivery::Unconfirmed));
-    for (told, then) in [
-        (Delivery::Sent, Delivery::Sent),
-        (Delivery::Accepted, Delivery::Sent),
-        (Delivery::Failed, Delivery::Failed),
-        (Delivery::Delivered, Delivery::Delivered),
-        (Delivery::Sent, Delivery::Delivered),
-        (Delivery::Failed, Delivery::Delivered),
-    ] {
-        assert!(receipt(&bench, &asked, told).await);
-        assert_eq!(delivery(&bench, &asked).await, Some(then), "after {told:?}");
+async fn a_record_that_changed_is_not_overwritten(fixture: Arc<Fixture>) {
+    fixture.committed(&write("a", Before::Any, Some("theirs"))).await;
+    let values = fixture.changed(&write("a", is("ours"), Some("new"))).await;
+    assert_eq!(values.values[&key("a")], Some(bytes("theirs")));
+    fixture.changed(&write("a", Before::Absent, Some("new"))).await;
+    fixture.changed(&write("a", is("their"), None)).await;
+    assert_eq!(fixture.get("a").await.as_deref(), Some("theirs"));
+}
+
+async fn absent_is_not_the_same_as_any_value(fixture: Arc<Fixture>) {
+    fixture.changed(&expect("a", Some(""))).await;
+    fixture.changed(&write("a", is(""), Some("1"))).await;
+    fixture.committed(&expect("a", None)).await;
+    fixture.committed(&write("a", Before::Any, Some(""))).await;
+    fixture.changed(&expect("a", None)).await;
+    fixture.changed(&write("a", Before::Absent, Some("1"))).await;
+    fixture.committed(&expect("a", Some(""))).await;
+}
+
+async fn the_values_of_all_keys_come_back_and_peeks_are_not_compared(fixture: Arc<Fixture>) {
+    fixture.committed(&all([write("a", Before::Any, Some("1")), write("p", Before::Any, Some("2"))])).await;
+    let rest = || all([peek("p"), peek("q"), charge("cell", 1, 10), count("counter", Step::Up, 5), write("w", Before::Any, Some("w"))]);
+    let values = fixture.changed(&all([id("id", "t"), expect("a", None), rest()])).await;
+    let present: Vec<_> = values.values.iter().filter_map(|(key, value)| value.as_ref().map(|_| &**key)).collect();
+    assert_eq!(present, ["otp:{v1}:a", "otp:{v1}:p"]);
+    assert_eq!(values.values.len(), 7);
+    fixture.committed(&all([expect("a", Some("1")), rest()])).await;
+}
+
+async fn one_stale_expectation_stops_everything(fixture: Arc<Fixture>) {
+    fixture.committed(&write("version", Before::Any, Some("2"))).await;
+    let rest = || all([id("id", "t"), write("a", Before::Any, Some("1")), charge("cell", 1, 10), count("counter", Step::Up, 5)]);
+    fixture.changed(&all([expect("version", Some("1")), rest()])).await;
+    for name in ["id", "a", "cell", "counter"] {
+        assert_eq!(fixture.get(name).await, None, "{name}");
+    }
+    fixture.committed(&all([expect("version", Some("2")), rest()])).await;
+    for name in ["id", "a", "cell", "counter"] {
+        assert!(fixture.get(name).await.is_some(), "{name}");
     }
 }
 
-async fn a_receipt_may_overtake_its_settlement(bencher: &dyn Bencher) {
-    let bench = bencher.bench(wide()).await;
-    let asked = bench.ask(1);
-    bench.sent(&asked).await;
-    assert!(receipt(&bench, &asked, Delivery::Sent).await);
-    settle(&bench, &asked, Delivery::Accepted).await;
-    assert_eq!(delivery(&bench, &asked).await, Some(Delivery::Sent));
-}
-
-async fn a_resend_starts_a_new_delivery(bencher: &dyn Bencher) {
-    let bench = bencher.bench(wide()).await;
-    let asked = bench.ask(1);
-    bench.sent(&asked).await;
-    settle(&bench, &asked, Delivery::Accepted).await;
-    assert!(receipt(&bench, &asked, Delivery::Failed).await);
-    let second = resend(&asked);
-    bench.sent(&second).await;
-    assert_eq!(delivery(&bench, &asked).await, Some(Delivery::Failed), "until the second left");
-    settle(&bench, &second, Delivery::Accepted).await;
-    assert_eq!(delivery(&bench, &asked).await, Some(Delivery::Accepted));
-}
-
-async fn a_receipt_of_an_unknown_challenge_is_told(bencher: &dyn Bencher) {
-    let bench = bencher.bench(wide()).await;
-    let asked = bench.ask(1);
-    assert!(!receipt(&bench, &asked, Delivery::Sent).await);
-    bench.sent(&asked).await;
-    let failed = Settlement { request: asked.clone(), outcome: SendOutcome::Failed, answer: None };
-    bench.store.settle(&failed).await.expect("the store answers");
-    assert!(!receipt(&bench, &asked, Delivery::Sent).await, "nothing of it left");
-}
-
-async fn an_id_is_seen_for_the_first_time_once(bencher: &dyn Bencher) {
-    let bench = bencher.bench(wide()).await;
-    assert_eq!(bench.store.first_time("wamid.1", 300).await, Ok(true));
-    assert_eq!(bench.store.first_time("wamid.1", 300).await, Ok(false));
-    assert_eq!(bench.store.first_time("wamid.2", 300).await, Ok(true));
-    bench.pass(350).await;
-    assert_eq!(bench.store.first_time("wamid.1", 300).await, Ok(true));
-}
-
-async fn a_session_stays_signed_out_until_its_cookie_ends(bencher: &dyn Bencher) {
-    let bench = bencher.bench(wide()).await;
-    bench.store.revoke("one", bench.clock.now_ms() + 300).await.expect("the store answers");
-    assert_eq!(bench.store.revoked("one").await, Ok(true));
-    assert_eq!(bench.store.revoked("another").await, Ok(false));
-    bench.pass(350).await;
-    assert_eq!(bench.store.revoked("one").await, Ok(false));
-}
-
-fn change(bench: &Bench, value: &str, age_ms: u64, id: &str, present: bool) -> Change {
-    Change {
-        about: About::Blacklist { kind: "ip".into(), value: value.into() },
-        stamp: Stamp { ms: bench.clock.now_ms() - age_ms, counter: 0, id: id.into() },
-        who: "ops".into(),
-        note: "why \"so\" – née".into(),
-        present,
-        until_ms: None,
+async fn a_repeat_is_committed_once(fixture: Arc<Fixture>) {
+    let transaction =
+        all([id("id", "t"), write("a", Before::Absent, Some("1")), charge("cell", 60, 60), count("counter", Step::Up, 1), peek("p")]);
+    let first = fixture.committed(&transaction).await;
+    let counter = fixture.get("counter").await;
+    for _ in 0..3 {
+        assert_eq!(fixture.committed(&transaction).await.arrivals_us, first.arrivals_us, "though all of it would be refused now");
     }
+    assert_eq!(fixture.get("counter").await, counter);
+    fixture.committed(&write("a", is("1"), Some("2"))).await;
+    fixture.committed(&transaction).await;
+    assert_eq!(fixture.get("a").await.as_deref(), Some("2"));
 }
 
-async fn copy(bench: &Bench) -> OperatorCopy {
-    bench.store.operator().await.expect("the store answers")
+async fn the_id_of_another_transaction_changes_nothing(fixture: Arc<Fixture>) {
+    fixture.committed(&all([id("id", "one"), write("a", Before::Any, Some("1"))])).await;
+    let values = fixture.changed(&all([id("id", "other"), write("a", Before::Any, Some("2")), charge("cell", 1, 10)])).await;
+    assert_eq!(values.values[&key("id")], Some(bytes("one")));
+    assert_eq!((fixture.get("a").await.as_deref(), fixture.get("cell").await), (Some("1"), None));
 }
 
-async fn merge(bench: &Bench, changes: &[Change]) -> u64 {
-    bench.store.merge_operator(changes).await.expect("the store answers")
+async fn a_record_ends(fixture: Arc<Fixture>) {
+    let short = |name: &str, ttl_ms| write_bytes(name, Before::Any, Some(bytes("1")), Some(ttl_ms));
+    let mut brief = id("id", "t");
+    brief.id.iter_mut().for_each(|id| id.ttl_ms = 200);
+    fixture.committed(&all([brief, short("a", 200), short("b", 60_000)])).await;
+    assert!(fixture.get("a").await.is_some());
+    fixture.pass(200).await;
+    assert_eq!((fixture.get("a").await, fixture.get("id").await), (None, None));
+    fixture.committed(&all([id("id", "other"), expect("a", None), write("b", is("1"), Some("2"))])).await;
 }
 
-async fn a_new_store_is_not_filled(bencher: &dyn Bencher) {
-    let bench = bencher.bench(wide()).await;
-    assert_eq!(copy(&bench).await, OperatorCopy::default());
-    let version = merge(&bench, &[]).await;
-    assert_eq!(copy(&bench).await, OperatorCopy { version, filled: true, changes: vec![] });
-    assert_eq!(merge(&bench, &[]).await, version, "nothing new");
+async fn a_record_without_an_end_stays(fixture: Arc<Fixture>) {
+    fixture.committed(&write_bytes("a", Before::Any, Some(bytes("1")), Some(100))).await;
+    fixture.committed(&write_bytes("a", Before::Any, Some(bytes("2")), None)).await;
+    fixture.pass(150).await;
+    assert_eq!(fixture.get("a").await.as_deref(), Some("2"), "the new value has no end");
 }
 
-async fn the_newest_change_wins_in_any_order(bencher: &dyn Bencher) {
-    for reversed in [false, true] {
-        let bench = bencher.bench(wide()).await;
-        let (older, newer) = (change(&bench, "192.0.2.1", 2000, "a", true), change(&bench, "192.0.2.1", 1000, "b", false));
-        let mut both = [older, newer.clone()];
-        if reversed {
-            both.reverse();
-        }
-        for one in &both {
-            merge(&bench, std::slice::from_ref(one)).await;
-        }
-        merge(&bench, &both).await;
-        assert_eq!(copy(&bench).await.changes, [newer]);
+async fn a_record_is_deleted(fixture: Arc<Fixture>) {
+    fixture.committed(&write("a", Before::Absent, None)).await;
+    fixture.committed(&write("a", Before::Any, Some("1"))).await;
+    fixture.committed(&write("a", is("1"), None)).await;
+    assert_eq!(fixture.get("a").await, None);
+    fixture.committed(&all([write("a", Before::Absent, Some("2")), write("b", Before::Any, None)])).await;
+}
+
+async fn records_hold_any_bytes(fixture: Arc<Fixture>) {
+    let mut before = Before::Absent;
+    let large: Vec<u8> = (0u8..=255).cycle().take(40_000).collect();
+    for value in [&b"\0"[..], b"\xff\0\xff", b"\r\n$-1\r\n", b"false", "é".as_bytes(), &large, b"\0\0"] {
+        let value = Value::from(value);
+        fixture.committed(&write_bytes("a", before, Some(value.clone()), Some(60_000))).await;
+        let values = fixture.store.read(&[key("a")]).await.expect("the store answers");
+        assert_eq!(values.values[&key("a")], Some(value.clone()));
+        before = Before::Is(value);
     }
-}
-
-async fn equal_times_are_ordered_by_bytes(bencher: &dyn Bencher) {
-    let bench = bencher.bench(wide()).await;
-    let at = bench.clock.now_ms() - 1000;
-    let named = |id: &str| {
-        let mut change = change(&bench, "192.0.2.1", 0, id, true);
-        change.stamp.ms = at;
-        change
-    };
-    for (loses, wins) in [("B", "a"), ("a", "aa"), ("aa", "é"), ("é", "ö")] {
-        merge(&bench, &[named(wins)]).await;
-        merge(&bench, &[named(loses)]).await;
-        assert_eq!(copy(&bench).await.changes, [named(wins)]);
-    }
-    let mut later = named("a");
-    later.stamp.counter = 1;
-    merge(&bench, std::slice::from_ref(&later)).await;
-    assert_eq!(copy(&bench).await.changes, [later]);
-}
-
-async fn every_new_change_raises_the_version(bencher: &dyn Bencher) {
-    let bench = bencher.bench(wide()).await;
-    let (one, two) = (change(&bench, "192.0.2.1", 2000, "a", true), change(&bench, "192.0.2.2", 1000, "b", true));
-    let first = merge(&bench, std::slice::from_ref(&one)).await;
-    let second = merge(&bench, &[two]).await;
-    assert!(second > first);
-    assert_eq!(merge(&bench, &[one]).await, second);
-    assert_eq!(copy(&bench).await.version, second);
-}
-
-async fn the_audit_tells_the_newest_first(bencher: &dyn Bencher) {
-    let bench = bencher.bench(wide()).await;
-    let changes = [("c", 1000), ("a", 3000), ("b", 2000)].map(|(id, age)| change(&bench, &format!("192.0.2.{age}"), age, id, true));
-    merge(&bench, &changes).await;
-    merge(&bench, &changes).await;
-    let ids = |changes: Vec<Change>| changes.into_iter().map(|change| change.stamp.id).collect::<Vec<_>>();
-    assert_eq!(ids(bench.store.audit(10).await.expect("the store answers")), ["c", "b", "a"]);
-    assert_eq!(ids(bench.store.audit(2).await.expect("the store answers")), ["c", "b"]);
-    assert_eq!(bench.store.audit(0).await, Ok(vec![]));
-}
-
-async fn old_removals_are_forgotten(bencher: &dyn Bencher) {
-    let bench = bencher.bench(wide()).await;
-    let old = change(&bench, "192.0.2.1", TOMBSTONE_MS + 60_000, "a", false);
-    let lasting = change(&bench, "192.0.2.2", TOMBSTONE_MS + 60_000, "b", true);
-    let ended = Change { until_ms: Some(bench.clock.now_ms() - TOMBSTONE_MS - 1000), ..change(&bench, "192.0.2.3", 0, "c", true) };
-    merge(&bench, &[old.clone(), lasting.clone(), ended]).await;
-    assert_eq!(copy(&bench).await.changes, [lasting]);
-    let version = copy(&bench).await.version;
-    assert_eq!(merge(&bench, &[old]).await, version, "what is garbage is nothing new");
-}
-
-async fn a_lease_has_one_holder(bencher: &dyn Bencher) {
-    let bench = bencher.bench(wide()).await;
-    let lease = |replica, ttl_ms| bench.store.lease(replica, ttl_ms);
-    let first = lease("r1", 400).await.expect("the store answers").expect("it is free");
-    assert_eq!(lease("r2", 400).await, Ok(None));
-    let renewed = lease("r1", 400).await.expect("the store answers").expect("its own");
-    assert!(renewed.version > first.version);
-    bench.pass(450).await;
-    let taken = lease("r2", 400).await.expect("the store answers").expect("it has ended");
-    assert!(taken.version > renewed.version);
-    assert_eq!(lease("r1", 400).await, Ok(None));
-}
-
-async fn every_lease_outbids_the_last(bencher: &dyn Bencher) {
-    let bench = bencher.bench(wide()).await;
-    let mut last = 0;
-    for _ in 0..20 {
-        let lease = bench.store.lease("r1", 1000).await.expect("the store answers").expect("its own");
-        assert!(lease.version > last);
-        last = lease.version;
-    }
+    let near: Value = b"\0\0\0"[..].into();
+    fixture.changed(&write_bytes("a", Before::Is(near), None, None)).await;
 }

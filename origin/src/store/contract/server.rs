@@ -47,7 +47,7 @@ impl Server {
     fn prepare(arguments: &[&str]) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let port = free_port();
-        let name = format!("otp-redis-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let name = format!("otp-store-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let directory = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&directory).expect("a temporary directory");
         Self { port, directory, arguments: arguments.iter().map(ToString::to_string).collect(), child: None }

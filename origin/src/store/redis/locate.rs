@@ -79,15 +79,15 @@ impl Locator {
     pub async fn connect(&self) -> Result<MultiplexedConnection, LocateError> {
         match self.mode {
             RedisMode::Standalone => open(self.seeds.first().ok_or(LocateError::Unknown("server"))?).await,
-            RedisMode::Sentinel => self.first_to_answer("sentinel", Asked::Sentinel).await,
-            RedisMode::Cluster => self.first_to_answer("node", Asked::Node).await,
+            RedisMode::Sentinel => self.first_to_answer("sentinel", SeedKind::Sentinel).await,
+            RedisMode::Cluster => self.first_to_answer("node", SeedKind::Node).await,
         }
     }
 
-    async fn first_to_answer(&self, who: &'static str, asked: Asked) -> Result<MultiplexedConnection, LocateError> {
+    async fn first_to_answer(&self, who: &'static str, seeds: SeedKind) -> Result<MultiplexedConnection, LocateError> {
         let mut failure = LocateError::Unknown(who);
         for seed in &self.seeds {
-            match self.through(seed, asked).await {
+            match self.through(seed, seeds).await {
                 Ok(connection) => return Ok(connection),
                 Err(error) => failure = error,
             }
@@ -95,10 +95,10 @@ impl Locator {
         Err(failure)
     }
 
-    async fn through(&self, seed: &ConnectionInfo, asked: Asked) -> Result<MultiplexedConnection, LocateError> {
-        let found = match asked {
-            Asked::Sentinel => ask_sentinel(seed, &self.sentinel_name).await?,
-            Asked::Node => ask_node(seed).await?,
+    async fn through(&self, seed: &ConnectionInfo, seeds: SeedKind) -> Result<MultiplexedConnection, LocateError> {
+        let found = match seeds {
+            SeedKind::Sentinel => ask_sentinel(seed, &self.sentinel_name).await?,
+            SeedKind::Node => ask_node(seed).await?,
         };
         let (host, port) = found.ok_or(LocateError::Unknown("server"))?;
         let mut connection = open(&at(seed, host, port)).await?;
@@ -109,7 +109,8 @@ impl Locator {
 }
 
 #[derive(Clone, Copy)]
-enum Asked {
+/// What the URLs name.
+enum SeedKind {
     Sentinel,
     Node,
 }

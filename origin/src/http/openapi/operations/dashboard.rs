@@ -24,7 +24,7 @@ pub const OPERATIONS: &[Operation] = &[
         summary: "One of the dashboard's forms, with the sign-in's own token.",
         trust: Trust::Dashboard,
         query: &[],
-        body: Some(Body { schema: "DashboardForm", media_types: &["application/x-www-form-urlencoded"] }),
+        body: Some(Body { schema: "DashboardForm", media_types: &["application/x-www-form-urlencoded"], required: true }),
         successes: &[
             Success { status: 303, what: "Done; the page says so.", content: Content::None },
             Success {
@@ -34,6 +34,32 @@ pub const OPERATIONS: &[Operation] = &[
             },
         ],
         refused: &[Code::Forbidden, Code::InvalidPhone, Code::NotFound, Code::Conflict, Code::OriginUnavailable],
+    },
+    Operation {
+        id: "dashboardImport",
+        method: POST,
+        path: "/admin/sms/otp/import",
+        summary: "The dashboard's form that blocks many at once: all of them or none.",
+        trust: Trust::Dashboard,
+        query: &[],
+        body: Some(Body { schema: "DashboardForm", media_types: &["application/x-www-form-urlencoded"], required: true }),
+        successes: &[Success {
+            status: 200,
+            what: "What was done, or would be; JSON for the page's script.",
+            content: Content::JsonOr("DashboardDone", "text/html"),
+        }],
+        refused: &[Code::Forbidden, Code::OriginUnavailable],
+    },
+    Operation {
+        id: "dashboardExport",
+        method: GET,
+        path: "/admin/sms/otp/blacklist.csv",
+        summary: "Every entry, in the form that the import takes.",
+        trust: Trust::Dashboard,
+        query: &[],
+        body: None,
+        successes: &[Success { status: 200, what: "The entries.", content: Content::Text("text/csv") }],
+        refused: &[],
     },
     Operation {
         id: "dashboardLive",

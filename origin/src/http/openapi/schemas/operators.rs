@@ -7,9 +7,9 @@ use otp_shared::{
 use serde_json::{Value, json};
 
 use super::{Group, boolean, count, list, map, named, object, or_null, string, text, word_or_null, words};
-use crate::app::{
-    operators::Stored,
-    spread::{AtEdge, AtOrigin},
+use crate::app::operators::{
+    Stored,
+    propagation::{AtEdge, AtOrigin},
 };
 
 const KINDS: [&str; 5] = ["phone", "ip", "cidr", "prefix", "country"];
@@ -28,6 +28,11 @@ fn ttl() -> (&'static str, Value) {
     ("ttlS?", or_null(json!({ "type": "integer", "minimum": 1, "maximum": 315_360_000 })))
 }
 
+/// By which lists name an entry without its number.
+fn reference() -> (&'static str, Value) {
+    ("reference?", or_null(text("As `GET /admin/otp/blacklist` has it, in place of `type` and `value`.")))
+}
+
 fn stored() -> (&'static str, Value) {
     ("stored", list(words(&[Stored::Redis, Stored::Edge, Stored::Memory])))
 }
@@ -36,7 +41,9 @@ fn stored() -> (&'static str, Value) {
 pub fn entries() -> Group {
     let kind = || ("type", json!({ "enum": KINDS }));
     let value = || ("value", string());
+    let named_entry = [("type?", or_null(string())), ("value?", or_null(string())), reference(), note()];
     let row = object(&[
+        ("reference", text("Names the entry without its number.")),
         kind(),
         ("value", text("In its canonical spelling.")),
         ("source", json!({ "enum": ["operator", "hand"] })),
@@ -45,7 +52,7 @@ pub fn entries() -> Group {
         ("who?", string()),
         ("changedAtS?", count("Unix second.")),
         ("untilS?", count("Unix second at which it ends by itself.")),
-        ("spread?", named("Spread")),
+        ("spread?", named("Propagation")),
     ]);
     let sent = object(&[kind(), value(), note(), ttl(), ("untilS?", or_null(count("Unix second.")))]);
     let exported = object(&[
@@ -58,6 +65,8 @@ pub fn entries() -> Group {
     ]);
     vec![
         ("BlacklistChange", object(&[kind(), value(), note(), ttl(), ("force?", boolean())])),
+        ("BlacklistEntryName", object(&named_entry)),
+        ("BlacklistRevealed", object(&[("reference", string()), kind(), value()])),
         (
             "BlacklistPage",
             object(&[
@@ -82,15 +91,15 @@ pub fn entries() -> Group {
             ]),
         ),
         ("BlacklistExport", list(exported)),
-        ("BlacklistAdoption", object(&[("type?", or_null(string())), ("value?", or_null(string())), ("all?", boolean()), note()])),
+        ("BlacklistAdoption", object(&[&named_entry[..], &[("all?", boolean())]].concat())),
         ("BlacklistAdopted", object(&[("adopted", count("Entries.")), stored()])),
         (
-            "Spread",
+            "Propagation",
             object(&[
                 ("origin", words(&[AtOrigin::EveryReplica, AtOrigin::ThisReplica])),
                 ("edge", words(&[AtEdge::Published, AtEdge::Pending, AtEdge::ByAnotherReplica, AtEdge::NoEdge])),
                 ("snapshotVersion?", count("The version that holds it.")),
-                ("cachesUntilS?", count("Until this Unix second an isolate may still judge by what was before.")),
+                ("cachesUntilS?", count("Until this Unix second an isolate may still use what was before.")),
             ]),
         ),
     ]
@@ -116,12 +125,23 @@ pub fn sessions() -> Group {
     let record = object(&change().into_iter().chain([("changeId", text("Names the change."))]).collect::<Vec<_>>());
     vec![
         ("Entry", object(&change())),
-        ("Changed", object(&[("entry", named("Entry")), stored(), ("spread?", named("Spread"))])),
-        ("SessionChange", object(&[("sessionId", json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{16,64}$" })), note(), ttl()])),
+        ("Changed", object(&[("entry", named("Entry")), stored(), ("spread?", named("Propagation"))])),
+        (
+            "SessionChange",
+            object(&[("sessionId?", json!({ "type": ["string", "null"], "pattern": "^[A-Za-z0-9_-]{16,64}$" })), note(), ttl()]),
+        ),
+        ("SessionRevocation", object(&[note()])),
         ("SessionPage", object(&[("sessions", list(named("Entry"))), next()])),
         ("AllSessions", object(&[("all", json!({ "const": true })), note()])),
-        ("SessionsWithdrawn", object(&[("withdrawn", count("Authorisations.")), stored()])),
-        ("HeldSubject", object(&[("type", json!({ "enum": ["phone", "ip"] })), ("value", string())])),
+        ("SessionsRevoked", object(&[("withdrawn", count("Authorisations.")), stored()])),
+        (
+            "HeldSubject",
+            object(&[
+                ("type?", word_or_null(json!({ "enum": ["phone", "ip"] }))),
+                ("value?", or_null(string())),
+                ("subject?", or_null(text("As `GET /admin/otp/holds` has it, in place of `type` and `value`."))),
+            ]),
+        ),
         (
             "Holds",
             object(&[("holds", list(object(&[("subject", text("Numbers as their keyed hash.")), ("untilS", count("Unix second."))])))]),
@@ -161,11 +181,14 @@ pub fn figures() -> Group {
             object(&[
                 ("replica", string()),
                 ("sinceS", count("Unix second.")),
-                ("standing?", named("Standing")),
+                ("standing?", named("SubjectState")),
                 ("decisions", list(named("Decision"))),
             ]),
         ),
-        ("Standing", object(&[("blacklistedBy", word_or_null(json!({ "enum": KINDS }))), ("heldUntilS", or_null(count("Unix second.")))])),
+        (
+            "SubjectState",
+            object(&[("blacklistedBy", word_or_null(json!({ "enum": KINDS }))), ("heldUntilS", or_null(count("Unix second.")))]),
+        ),
         ("Decision", decision()),
         ("DashboardForm", json!({ "type": "object", "required": ["action"], "properties": { "action": string(), "csrf": string() } })),
         ("DashboardDone", object(&[("said", string()), ("found?", string()), ("reference?", string()), ("full?", string())])),
