@@ -1,11 +1,21 @@
 //! Time and chance, the two things that tests replace. The only place that reads the system's clock and random numbers.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
 
 /// Where the time comes from.
 pub trait Clock: Send + Sync {
     /// Unix milliseconds.
     fn now_ms(&self) -> u64;
+
+    /// Ends after so long; on the system's clock, whatever [`Self::now_ms`] tells, unless a clock has its own.
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(duration))
+    }
 }
 
 /// The system's clock.

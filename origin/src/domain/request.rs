@@ -6,6 +6,8 @@
 //!
 //! **Invariant:** a refusal is decided on values that the store told, or committed against them.
 
+use std::collections::BTreeSet;
+
 use otp_shared::limits::Limit;
 
 use super::{
@@ -59,8 +61,10 @@ pub fn decide(call: &RequestCall, older: &Attempts, policy: &Policy, view: &View
         return send.charge(allowed - guesses, view);
     }
     // The number's record may refuse by itself, but the limit that ends last is told.
-    let untold: Vec<_> = send.shared_keys().into_iter().filter(|key| view.told(key).is_none()).collect();
-    if untold.is_empty() { send.refuse(&refusals, policy.hold_threshold, view) } else { Ok(Decision::Ask(untold)) }
+    // All are read at once: what was told before is not told again by the next answer.
+    let keys = send.shared_keys();
+    let are_told = keys.iter().all(|key| view.told(key).is_some());
+    if are_told { send.refuse(&refusals, policy.hold_threshold, view) } else { Ok(Decision::Ask(keys)) }
 }
 
 /// The call was committed before, and its answer lost.
@@ -105,11 +109,29 @@ impl<'a> Send<'a> {
         Ok(Self { call, quotas, phone, network, everybody: limits::of_everybody(quotas, &known), recipients })
     }
 
-    /// The limits that refuse: the number's by its record, the others only by what the store told.
+    /// The limits that refuse: the number's by its record, the others only by what the store told. By the time that the others would pass, a number that is
+    /// counted among the day's recipients may have to be counted anew.
     fn refusals(&self, quotas: &Quotas, view: &View<'_>) -> Vec<Refusal> {
         let cells = self.network.iter().chain(&self.everybody).filter_map(|cell| cell.refusal(view));
-        let counters = self.recipients.iter().filter_map(|count| limits::refusal_of(count, view));
-        limits::of_phone(&self.phone, quotas, view.now_ms()).into_iter().chain(cells).chain(counters).collect()
+        let mut refusals: Vec<_> = limits::of_phone(&self.phone, quotas, view.now_ms()).into_iter().chain(cells).collect();
+        let passes_ms = limits::last(refusals.iter().copied()).map_or(view.now_ms(), |last| last.at_us / 1000);
+        if !limits::is_counted(self.phone.recipient_since_ms, passes_ms) {
+            refusals.extend(self.all_recipients().iter().filter_map(|count| limits::refusal_of(count, view)));
+        }
+        refusals
+    }
+
+    fn all_recipients(&self) -> [Count; 2] {
+        limits::of_recipients(self.quotas, &known_key(self.call.phone))
+    }
+
+    /// What everybody charges.
+    fn shared_keys(&self) -> Vec<Key> {
+        let cells = self.network.iter().chain(&self.everybody).map(|cell| (&cell.charge.key, &cell.charge.unless));
+        let recipients = self.all_recipients();
+        let limits = cells.chain(recipients.iter().map(|count| (&count.key, &count.unless)));
+        let limits = limits.flat_map(|(key, unless)| std::iter::once(key).chain(unless)).cloned();
+        limits.chain(limits::verified_keys(&self.call.origin)).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Charges everything, and notes the send.
@@ -150,13 +172,6 @@ impl<'a> Send<'a> {
             counters: self.recipients.iter().map(|count| Key::clone(&count.key)).collect(),
             at_us: view.now_us(),
         }
-    }
-
-    /// What the limits that are not the number's own are judged by.
-    fn shared_keys(&self) -> Vec<Key> {
-        let cells = self.cells().map(|cell| &cell.charge.key);
-        let keys = cells.chain(self.recipients.iter().map(|count| &count.key)).cloned();
-        keys.chain(limits::verified_keys(&self.call.origin)).chain([known_key(self.call.phone)]).collect()
     }
 
     fn note_send(&mut self, view: &View<'_>) -> Write {

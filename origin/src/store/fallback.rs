@@ -11,14 +11,16 @@
 //! decision is made again.
 
 use std::{
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
 
 use async_trait::async_trait;
+use futures_util::future::select;
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
 use super::{
@@ -61,6 +63,9 @@ pub struct Fallback<R> {
     slot: u32,
     replicas: u32,
     merging: Merging,
+    /// By how much the clock of memory's records is ahead of ours: the remote clock, as last seen while it decided. It stands still while memory decides, so
+    /// that all records are in one time when they are told to a store with another.
+    skew_ms: AtomicI64,
     /// Set while the last records are told: whoever would decide in memory waits a moment.
     cutover: watch::Sender<bool>,
     told_of_room: AtomicBool,
@@ -84,8 +89,6 @@ struct Mirror {
     operator: OperatorRecords,
     /// Absences so far: each counts its guesses apart, so that a lost answer and its repeat in memory do not pass for one.
     absences: u32,
-    /// By how much the remote clock was ahead of ours when the records were written.
-    skew_ms: i64,
     /// Operator merges that the remote store was told of.
     operator_told: Option<u64>,
 }
@@ -104,9 +107,10 @@ impl<R: Remote> Fallback<R> {
     pub fn new(remote: R, clock: Arc<dyn Clock>, setup: Setup) -> Self {
         let Setup { slot, replicas, merging, capacity } = setup;
         let operator = OperatorRecords::default();
-        let mirror = Mirror { table: Table::new(capacity), operator, absences: 1, skew_ms: remote.skew_ms(), operator_told: None };
+        let mirror = Mirror { table: Table::new(capacity), operator, absences: 1, operator_told: None };
         let (cutover, _) = watch::channel(false);
-        Self { remote, memory: Mutex::new(mirror), clock, slot, replicas, merging, cutover, told_of_room: AtomicBool::new(false) }
+        let skew_ms = remote.skew_ms().into();
+        Self { remote, memory: Mutex::new(mirror), clock, slot, replicas, merging, skew_ms, cutover, told_of_room: AtomicBool::new(false) }
     }
 
     /// Resyncs and admits every new connection, in the background of the running tokio runtime.
@@ -190,7 +194,7 @@ impl<R: Remote> Fallback<R> {
             return Err(StoreError::Unavailable("the connection broke while it was resynced".into()));
         }
         mirror.absences += 1;
-        mirror.skew_ms = self.remote.skew_ms();
+        self.skew_ms.store(self.remote.skew_ms(), Ordering::Relaxed);
         Ok(true)
     }
 
@@ -212,7 +216,7 @@ impl<R: Remote> Fallback<R> {
 
     /// Merges records into the store, again and again while other replicas change the same ones.
     async fn tell(&self, generation: Generation, records: Vec<Untold>) -> Result<(), StoreError> {
-        let shift_ms = self.remote.skew_ms() - self.lock().skew_ms;
+        let shift_ms = self.remote.skew_ms() - self.skew_ms.load(Ordering::Relaxed);
         // Skews are measured, so they differ by a little from one connection to the next: moving records by that would write every one of them anew.
         let shift_us = if shift_ms.abs() < SKEW_NOISE_MS { 0 } else { shift_ms * 1000 };
         let keys: Vec<_> = records.iter().map(|record| record.key.clone()).collect();
@@ -257,7 +261,8 @@ impl<R: Remote> Fallback<R> {
     async fn in_memory<T>(&self, decide: impl FnOnce(&mut Mirror, u64) -> T) -> Option<T> {
         let mut cutover = self.cutover.subscribe();
         if *cutover.borrow_and_update() {
-            _ = timeout(CUTOVER, cutover.wait_for(|set| !set)).await;
+            let ended = pin!(async { _ = cutover.wait_for(|set| !set).await });
+            select(ended, self.clock.sleep(CUTOVER)).await;
         }
         let now_us = self.now_us();
         let mut mirror = self.lock();
@@ -345,6 +350,10 @@ impl Mirror {
     /// What the remote store told is believed from now on.
     fn believe(&mut self, values: &Values, merging: &Merging) {
         for (key, value) in values.values.iter().filter(|(key, _)| is_mirrored(key)) {
+            // A read tells no end: what is known already keeps its own, which may be far longer than that of its kind.
+            if value.is_some() && self.table.get(key, values.now_us) == value.as_ref() {
+                continue;
+            }
             let value = value.as_ref().map(|value| (value.clone(), merging.ttl_ms(key, value, None, values.now_us)));
             self.table.put_told(key.clone(), value, values.now_us);
         }
@@ -439,9 +448,10 @@ impl<R: Remote> Store for Fallback<R> {
 
     fn now_us(&self) -> u64 {
         if self.remote.admitted().is_some() {
+            self.skew_ms.store(self.remote.skew_ms(), Ordering::Relaxed);
             return self.remote.now_us();
         }
-        self.clock.now_ms().saturating_add_signed(self.remote.skew_ms()) * 1000
+        self.clock.now_ms().saturating_add_signed(self.skew_ms.load(Ordering::Relaxed)) * 1000
     }
 
     fn side(&self) -> Side {
@@ -523,5 +533,24 @@ impl<R: Remote + OlderReplicas> OlderReplicas for Fallback<R> {
 
     async fn count(&self, challenge: ChallengeKey, correct: bool, left_ms: u64) -> Attempts {
         self.remote.count(challenge, correct, left_ms).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{judgement::Quotas, record};
+
+    const DAY_MS: u64 = 86_400_000;
+
+    #[test]
+    fn a_record_that_is_read_again_keeps_its_end() {
+        let merging = Merging { quotas: Quotas::default() };
+        let operator = OperatorRecords::default();
+        let mut mirror = Mirror { table: Table::new(10), operator, absences: 1, operator_told: None };
+        let key = record::revoked_key("session");
+        mirror.table.put_clean(key.clone(), record::marker(), Some(30 * DAY_MS), 0);
+        mirror.believe(&Values { now_us: 5, values: [(key.clone(), Some(record::marker()))].into() }, &merging);
+        assert!(mirror.table.get(&key, 29 * DAY_MS * 1000).is_some(), "a sign-out lasts as long as the cookie");
     }
 }
