@@ -499,8 +499,13 @@ impl<R: Remote> OperatorStore for Fallback<R> {
             return Ok(version);
         }
         let version = self.remote.merge_operator(changes).await?;
-        let copy = OperatorCopy { version, filled: true, changes: changes.to_vec() };
-        self.lock().adopt(&copy, self.now_us());
+        let now_us = self.now_us();
+        let mut mirror = self.lock();
+        // A version stands for all changes up to it, and those of other replicas are not known here: it is noted when the whole state is read.
+        let known = mirror.operator.version();
+        let noted = if version == known + 1 { version } else { known };
+        mirror.adopt(&OperatorCopy { version: noted, filled: true, changes: changes.to_vec() }, now_us);
+        drop(mirror);
         Ok(version)
     }
 
