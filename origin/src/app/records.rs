@@ -132,7 +132,7 @@ impl Records {
     pub async fn revoke(&self, session: &str, until_ms: u64) -> Result<(), StoreError> {
         let decide = |view: &View<'_>| {
             let ttl_ms = Some(until_ms.saturating_sub(view.now_ms()).max(1));
-            let write = Write { key: revoked_key(session), before: Before::Any, after: Some(marker()), ttl_ms };
+            let write = Write { key: revoked_key(session), before: Before::Any, after: Some(marker(until_ms)), ttl_ms };
             Ok(Decision::Commit(Transaction { slot: view.side().slot, write: vec![write], ..Transaction::default() }, ()))
         };
         evaluate(&*self.store, decide).await?;

@@ -87,7 +87,8 @@ fn wrong(call: &VerifyCall, answer: Answer, counted: Option<Write>, quotas: &Quo
 fn accept(call: &VerifyCall, counted: Write, view: &View<'_>) -> Result<Decision<VerifyVerdict>, Damaged> {
     let mut transaction = replay::transaction(&call.call, Answer::Accepted, view);
     transaction.write.push(counted);
-    let known = Write { key: known_key(call.phone), before: Before::Any, after: Some(marker()), ttl_ms: Some(KNOWN_MS) };
+    let known =
+        Write { key: known_key(call.phone), before: Before::Any, after: Some(marker(view.now_ms() + KNOWN_MS)), ttl_ms: Some(KNOWN_MS) };
     transaction.write.push(known);
     transaction.write.extend(replay::note(&call.call, Progress::Answered(call.answer.clone()), ANSWER_MS, view));
     let challenge = ChallengeRecord::read(view.record(&challenge_key(call.challenge)).as_ref())?;

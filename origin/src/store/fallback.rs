@@ -554,8 +554,9 @@ mod tests {
         let operator = OperatorRecords::default();
         let mut mirror = Mirror { table: Table::new(10), operator, absences: 1, operator_told: None };
         let key = record::revoked_key("session");
-        mirror.table.put_clean(key.clone(), record::marker(), Some(30 * DAY_MS), 0);
-        mirror.believe(&Values { now_us: 5, values: [(key.clone(), Some(record::marker()))].into() }, &merging);
+        let marker = record::marker(30 * DAY_MS);
+        mirror.table.put_clean(key.clone(), marker.clone(), Some(30 * DAY_MS), 0);
+        mirror.believe(&Values { now_us: 5, values: [(key.clone(), Some(marker))].into() }, &merging);
         assert!(mirror.table.get(&key, 29 * DAY_MS * 1000).is_some(), "a sign-out lasts as long as the cookie");
     }
 }

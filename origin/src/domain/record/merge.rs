@@ -5,8 +5,8 @@
 use otp_shared::limits::Limit;
 
 use super::{
-    LAST_LEASE, LEASE, answer::AnswerRecord, attempts::Attempts, challenge::ChallengeRecord, holds::HoldList, message::MessageRecord,
-    phone::PhoneRecord, refusals::Refusals,
+    LAST_LEASE, LEASE, answer::AnswerRecord, attempts::Attempts, challenge::ChallengeRecord, holds::HoldList, marker, marker_end_ms,
+    message::MessageRecord, phone::PhoneRecord, refusals::Refusals, shifted,
 };
 use crate::{
     domain::{judgement::Quotas, limits},
@@ -36,8 +36,10 @@ enum Kind {
     Refusals,
     Cell(Limit),
     Counter,
-    /// Its presence, or the first value, is all that counts.
+    /// Its presence counts until the end that it tells.
     Marker,
+    /// The first value stands.
+    First,
     /// Merged elsewhere, or not at all: the store's own stands.
     Foreign,
 }
@@ -55,7 +57,8 @@ impl Kind {
             ("otp:", "refused") => Self::Refusals,
             ("otp:", "recipients") | ("verified:", _) => Self::Counter,
             ("otp:", "cell") => limit_of(rest).map_or(Self::Foreign, Self::Cell),
-            ("otp:", "call" | "seen") | ("known:" | "revoked:", _) => Self::Marker,
+            ("otp:", "call" | "seen") => Self::First,
+            ("known:" | "revoked:", _) => Self::Marker,
             ("spent:", _) => Self::Attempts,
             _ => Self::Foreign,
         }
@@ -94,7 +97,8 @@ impl Merging {
             }
             Kind::Cell(limit) => self.merge_cells(limit, theirs, ours, shift_us, now_us),
             Kind::Counter => Some(merge_counters(key, theirs, ours, now_us)),
-            Kind::Marker | Kind::Foreign => None,
+            Kind::Marker => later_marker(theirs, ours, shift_us / 1000),
+            Kind::First | Kind::Foreign => None,
         };
         merged.or_else(|| theirs.cloned()).unwrap_or_else(|| ours.clone())
     }
@@ -109,7 +113,8 @@ impl Merging {
             Kind::Counter => limits::window_of(key).ttl_ms(),
             Kind::Cell(_) => arrival_us(Some(value)).unwrap_or_default().saturating_sub(now_us).div_ceil(1000),
             Kind::Holds => HoldList::read(Some(value)).map_or(0, |list| list.ttl_ms(now_us / 1000)),
-            Kind::Answer | Kind::Refusals | Kind::Marker | Kind::Foreign => MINUTE_MS,
+            Kind::Marker => marker_end_ms(value).unwrap_or_default().saturating_sub(now_us / 1000).max(MINUTE_MS),
+            Kind::Answer | Kind::Refusals | Kind::First | Kind::Foreign => MINUTE_MS,
         };
         left_ms.max(of_kind_ms).max(1)
     }
@@ -121,6 +126,11 @@ impl Merging {
         let later = arrival_us(theirs).map_or(ours, |theirs| theirs.max(ours));
         Some(later.to_string().into_bytes().into())
     }
+}
+
+fn later_marker(theirs: Option<&Value>, ours: &Value, shift_ms: i64) -> Option<Value> {
+    let ours_ms = shifted(marker_end_ms(ours)?, shift_ms);
+    Some(marker(theirs.and_then(marker_end_ms).map_or(ours_ms, |theirs_ms| theirs_ms.max(ours_ms))))
 }
 
 fn both<T>(
@@ -172,9 +182,9 @@ mod tests {
         check(record::message_key(super::super::MessageKey([1; 16])), Kind::Message);
         check(record::attempts_key(ChallengeKey([1; 16])), Kind::Attempts);
         check(record::answer_key(&[1; 16]), Kind::Answer);
-        check(record::call_key(&[1; 16]), Kind::Marker);
+        check(record::call_key(&[1; 16]), Kind::First);
         check(record::known_key(PhoneKey([1; 16])), Kind::Marker);
-        check(record::seen_key("a"), Kind::Marker);
+        check(record::seen_key("a"), Kind::First);
         check(record::revoked_key("a"), Kind::Marker);
         check(record::cell_key(Limit::RequestIp, "2001:db8::/64"), Kind::Cell(Limit::RequestIp));
         check(record::verified_key("2001:db8::/64"), Kind::Counter);
@@ -199,6 +209,19 @@ mod tests {
         assert_eq!(merged(Some(now + 9), now + 5, 0), now + 9);
         assert_eq!(merged(Some(now + 9), now + 5, 100), now + 105, "ours was written by a slower clock");
         assert_eq!(merged(None, now * 50, 0), now + 60_000_000, "capped by the window");
+    }
+
+    #[test]
+    fn a_marker_lasts_as_long_as_the_longest_copy() {
+        let merging = Merging { quotas: Quotas::default() };
+        let key = record::revoked_key("session");
+        let (short, long, older) = (marker(1_000), marker(90_000_000), Value::from(*b"1"));
+        for (theirs, ours) in [(&short, &long), (&long, &short), (&older, &long), (&long, &older)] {
+            let merged = merging.merge(&key, Some(theirs), ours, 0, 0);
+            assert_eq!(merged, long);
+            assert_eq!(merging.ttl_ms(&key, &merged, None, 0), 90_000_000, "a replica that only read it knows its end, too");
+        }
+        assert_eq!(merging.ttl_ms(&key, &older, Some(5_000_000), 0), MINUTE_MS);
     }
 
     #[test]

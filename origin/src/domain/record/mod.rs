@@ -6,8 +6,6 @@
 //!
 //! **Invariant:** copies merge in any order, any number of times, to the same record, and what was used, counted or taken stays so.
 
-use std::sync::Arc;
-
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use otp_shared::{limits::Limit, signature::hex};
 
@@ -29,9 +27,15 @@ pub mod refusals;
 #[error("a record of {0} is damaged or of a newer format")]
 pub struct Damaged(pub &'static str);
 
-/// What a marker holds: its presence is all it says.
-pub fn marker() -> Value {
-    Arc::from(*b"1")
+/// What a marker holds: its presence is what counts, and the Unix millisecond of its end, as decimal digits, lets a replica that only read it keep it for as
+/// long. The layout before wrote `1`.
+pub fn marker(until_ms: u64) -> Value {
+    until_ms.to_string().into_bytes().into()
+}
+
+/// The end of a marker, as Unix millisecond; long ago for one of the layout before.
+pub fn marker_end_ms(marker: &Value) -> Option<u64> {
+    std::str::from_utf8(marker).ok()?.parse().ok()
 }
 
 /// The messages sent to a number: [`phone::PhoneRecord`].
