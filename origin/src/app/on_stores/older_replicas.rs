@@ -13,7 +13,7 @@ use super::{
     server::Server,
     wide,
 };
-use crate::domain::judgement::{RequestCall, RequestVerdict, VerifyVerdict};
+use crate::domain::judgement::{Call, Interruption, RequestCall, RequestVerdict, VerifyCall, VerifyVerdict};
 
 /// The mark that an older fleet leaves when it first fills a Redis.
 const EPOCH: &str = "operator:{v1}:epoch";
@@ -55,6 +55,18 @@ async fn a_code_that_is_accepted_here_is_used_there() {
     assert_eq!(fields(&mut connection, &asked).get("used"), Some(&1));
     let ttl_ms: i64 = connection.pttl(hash_of(&asked)).expect("it answers");
     assert!((300_000..=361_000).contains(&ttl_ms), "{ttl_ms}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_right_code_that_meets_changed_operator_state_is_accepted_the_second_time_and_once() {
+    let (_server, fixture, _connection) = beside_older_replicas().await;
+    let asked = fixture.ask(1);
+    let operator_version = fixture.operators.merge_operator(&[]).await.expect("it answers");
+    let stale = VerifyCall { call: Call { operator_version: operator_version + 1, ..super::call() }, ..guess(&asked, true) };
+    assert_eq!(fixture.verify(&stale).await, VerifyVerdict::Interrupted(Interruption::StaleOperatorState));
+    let current = || VerifyCall { call: Call { operator_version, ..super::call() }, ..guess(&asked, true) };
+    assert_eq!(fixture.verify(&current()).await, ACCEPTED);
+    assert_eq!(fixture.verify(&current()).await, USED);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

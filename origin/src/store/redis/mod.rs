@@ -39,7 +39,7 @@ pub struct RedisStore {
     manager: Arc<ConnectionManager>,
     scripts: Arc<Scripts>,
     slot: u32,
-    older_until: older_replicas::Until,
+    older: older_replicas::OlderState,
     supervisor: JoinHandle<()>,
 }
 
@@ -78,7 +78,7 @@ impl RedisStore {
             Arc::new(Scripts { commit: Script::new(include_str!("commit.lua")), operator: Script::new(include_str!("operator.lua")) });
         let manager = Arc::new(ConnectionManager::new(guarded));
         let supervisor = tokio::spawn(Arc::clone(&manager).keep(locator, Arc::clone(&scripts)));
-        Ok(Self { manager, scripts, slot, older_until: older_replicas::Until::default(), supervisor })
+        Ok(Self { manager, scripts, slot, older: older_replicas::OlderState::default(), supervisor })
     }
 
     /// Waits until Redis is connected; `false` when it was not within `at_most`.

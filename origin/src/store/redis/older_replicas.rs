@@ -4,7 +4,13 @@
 //!
 //! Whether there may be such replicas is decided once for a Redis: when this layout first meets it and finds the mark of the one before. A day later it is over.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    collections::HashSet,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use ::redis::{cmd, pipe};
 use async_trait::async_trait;
@@ -25,9 +31,18 @@ const UNTIL: &str = "operator:{v1}:older-until";
 /// How long a rolling update may take, in milliseconds.
 const UPDATE_MS: u64 = 86_400_000;
 
-/// Until when there may be older replicas, as Unix millisecond.
+/// More right guesses than are under way at once: over it, those noted are forgotten.
+const MAX_CLAIMS: usize = 10_000;
+
+/// What this process knows of an update.
 #[derive(Debug, Default)]
-pub struct Until(AtomicU64);
+pub struct OlderState {
+    /// Until when there may be older replicas, as Unix millisecond.
+    until_ms: AtomicU64,
+    /// Challenges that this process marked used in the old hash. Such a mark decides nothing here: the guess may not have been decided yet, as when the
+    /// operator state was read anew in between.
+    claims: Mutex<HashSet<ChallengeKey>>,
+}
 
 impl RedisStore {
     /// Finds out over a new connection, before anything of this layout is written.
@@ -45,7 +60,7 @@ impl RedisStore {
             None => 0,
         };
         // What this process saw of an update still counts when Redis was emptied in the middle of it.
-        let until_ms = until_ms.max(self.older_until.0.fetch_max(until_ms, Ordering::Relaxed));
+        let until_ms = until_ms.max(self.older.until_ms.fetch_max(until_ms, Ordering::Relaxed));
         if until == Some(until_ms) {
             return Ok(());
         }
@@ -56,12 +71,30 @@ impl RedisStore {
     }
 
     fn may_have_older_replicas(&self) -> bool {
-        SystemClock.now_ms() < self.older_until.0.load(Ordering::Relaxed)
+        SystemClock.now_ms() < self.older.until_ms.load(Ordering::Relaxed)
     }
 
-    async fn fields(&self, query: ::redis::Pipeline) -> Result<Vec<Reply>, StoreError> {
-        let handle = self.manager.handle()?;
-        self.manager.call(handle, |mut connection| async move { query.query_async(&mut connection).await }).await
+    /// What others noted: a mark that this process set itself is left out.
+    async fn attempts_of_others(&self, challenge: ChallengeKey, query: ::redis::Pipeline, own: &str) -> Option<Attempts> {
+        let handle = self.manager.handle().ok()?;
+        let replies: Vec<Reply> =
+            self.manager.call(handle, |mut connection| async move { query.query_async(&mut connection).await }).await.ok()?;
+        let mut attempts = read(replies.into_iter().next()?, own);
+        attempts.used &= !self.claims().contains(&challenge);
+        Some(attempts)
+    }
+
+    fn claims(&self) -> MutexGuard<'_, HashSet<ChallengeKey>> {
+        self.older.claims.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Of two right guesses one is first: whoever saw no mark set it.
+    fn claim(&self, challenge: ChallengeKey) {
+        let mut claims = self.claims();
+        if claims.len() >= MAX_CLAIMS {
+            claims.clear();
+        }
+        claims.insert(challenge);
     }
 }
 
@@ -73,7 +106,7 @@ impl OlderReplicas for RedisStore {
         }
         let mut query = pipe();
         query.cmd("HGETALL").arg(key(challenge));
-        self.fields(query).await.map(|mut replies| read(replies.pop().unwrap_or_default(), "")).unwrap_or_default()
+        self.attempts_of_others(challenge, query, "").await.unwrap_or_default()
     }
 
     async fn count(&self, challenge: ChallengeKey, correct: bool, left_ms: u64) -> Attempts {
@@ -88,7 +121,11 @@ impl OlderReplicas for RedisStore {
             query.cmd("HSETNX").arg(&key).arg("used").arg(1).ignore();
         }
         query.cmd("PEXPIRE").arg(&key).arg(left_ms + GRACE_MS).ignore();
-        self.fields(query).await.map(|mut replies| read(replies.pop().unwrap_or_default(), &own)).unwrap_or_default()
+        let Some(attempts) = self.attempts_of_others(challenge, query, &own).await else { return Attempts::default() };
+        if correct && !attempts.used {
+            self.claim(challenge);
+        }
+        attempts
     }
 }
 
