@@ -1,7 +1,7 @@
 //! What operators do, one use case a file. The page and the JSON API both call these and nothing else.
 //!
 //! - change something: `block`, `unblock`, `import`, `adopt`, `authorise`, `revoke`, `lift_hold`, `reveal`
-//! - look at something: `list`, `export`, `manual_sessions`, `audit`, `look_up`, `dashboard`, `propagation`
+//! - look at something: `list`, `export`, `audit`, `look_up`, `dashboard`, `propagation`, `manual_kv`
 //! - `fields` and `names` parse what operators write
 //! - `state`, `changes`, `sync`: this replica's copy of the operator state, how it changes, and how copies meet.
 //!   The rule by which copies merge is `domain::operator`'s
@@ -22,7 +22,6 @@ pub mod lift_hold;
 pub mod list;
 pub mod look_up;
 pub mod manual_kv;
-pub mod manual_sessions;
 pub mod names;
 pub mod propagation;
 pub mod reveal;

@@ -1,4 +1,4 @@
-//! An operator authorises a session id, which `from-onboarding` then turns into a cookie.
+//! An operator authorises a session id, which `from-onboarding` then turns into a cookie; and looks at those that are.
 
 use otp_shared::signature::hex;
 use serde::Deserialize;
@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     clock,
-    domain::{operator::Target, session::is_manual_id},
+    domain::{
+        operator::{Change, Target},
+        session::is_manual_id,
+    },
 };
 
 /// How long an authorisation lasts when the operator does not say, in milliseconds.
@@ -40,5 +43,12 @@ impl App {
         }
         let add = ProposedChange::add(Target::Session { id }, actor, note);
         self.change(ProposedChange { ttl_ms: Some(ttl_ms.unwrap_or(MANUAL_TTL_MS)), ..add }).await
+    }
+
+    /// The authorisations in force, by id.
+    pub fn manual_sessions(&self) -> Vec<Change> {
+        let now_ms = self.clock.now_ms();
+        let in_force = self.operators.changes().into_iter().filter(|change| change.in_force(now_ms));
+        in_force.filter(|change| matches!(change.target, Target::Session { .. })).collect()
     }
 }

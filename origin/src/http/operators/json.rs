@@ -18,9 +18,7 @@ use crate::{
 
 mod audit;
 mod blacklist;
-mod dashboard;
-mod decisions;
-mod export;
+mod figures;
 mod holds;
 mod import;
 mod sessions;
@@ -30,11 +28,11 @@ pub fn routes() -> Router<Arc<Http>> {
     Router::new()
         .route("/admin/otp/blacklist", get(blacklist::get).post(blacklist::post).delete(blacklist::delete))
         .route("/admin/otp/blacklist/import", post(import::post))
-        .route("/admin/otp/blacklist/export", get(export::get))
+        .route("/admin/otp/blacklist/export", get(blacklist::export))
         .route("/admin/otp/blacklist/adopt", post(blacklist::adopt))
         .route("/admin/otp/blacklist/reveal", post(blacklist::reveal))
-        .route("/admin/otp/decisions", get(decisions::get))
-        .route("/admin/otp/dashboard", get(dashboard::get))
+        .route("/admin/otp/decisions", get(figures::decisions))
+        .route("/admin/otp/dashboard", get(figures::dashboard))
         .route("/admin/otp/audit", get(audit::get))
         .route("/admin/otp/holds", get(holds::get).delete(holds::delete))
         .route("/admin/sessions", get(sessions::get).post(sessions::post).delete(sessions::delete_all))

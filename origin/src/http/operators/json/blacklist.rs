@@ -1,10 +1,10 @@
-//! `/admin/otp/blacklist`: who is refused, by an operator's word.
+//! `/admin/otp/blacklist`: who is refused, by an operator's word. Many at once: `import`.
 
 use axum::{
     extract::{Query, State},
     response::Response,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{ChangedBody, Json, Page};
 use crate::{
@@ -19,10 +19,11 @@ use crate::{
             reveal::Reveal,
             unblock::Unblock,
         },
+        refusal::Refused,
         status::SnapshotStatus,
     },
     domain::operator::Target,
-    http::{Shared, admin_auth::Operator, json, problem_response::ProblemResponse},
+    http::{Shared, admin_auth::Operator, json, operators::csv_file, problem_response::ProblemResponse},
 };
 
 /// How old the list of manual KV entries may be, in milliseconds.
@@ -146,13 +147,28 @@ struct Adopted {
     stored: Vec<Stored>,
 }
 
-/// Adopts manual KV entries; 404 when KV does not have the one.
+/// `…/adopt`: adopts manual KV entries; 404 when KV does not have the one.
 pub async fn adopt(State(http): Shared, operator: Operator, Json(adopt): Json<Adopt>) -> Result<Response, ProblemResponse> {
     let changed = http.app.adopt(&operator.0, adopt).await?;
     Ok(json(&Adopted { adopted: changed.count, stored: changed.stored }))
 }
 
-/// Reveals an entry by its reference; the audit says who looked.
+/// `…/reveal`: an entry in full, by its reference; the audit says who looked.
 pub async fn reveal(State(http): Shared, operator: Operator, Json(reveal): Json<Reveal>) -> Result<Response, ProblemResponse> {
     Ok(json(&http.app.reveal(&operator.0, reveal).await?))
+}
+
+/// `format=csv`, or JSON.
+#[derive(Deserialize)]
+pub struct Format {
+    format: Option<String>,
+}
+
+/// `…/export`: every operator's entry in force, at once.
+pub async fn export(State(http): Shared, operator: Operator, Query(query): Query<Format>) -> Result<Response, ProblemResponse> {
+    match query.format.as_deref() {
+        None | Some("json") => Ok(json(&http.app.export_blacklist(&operator.0))),
+        Some("csv") => Ok(csv_file(&http.app.export_blacklist(&operator.0))),
+        Some(_) => Err(Refused::InvalidField("format: json or csv").into()),
+    }
 }
