@@ -8,7 +8,13 @@ use std::{
 use otp_shared::limits::Limit;
 use tokio::{sync::watch, task::JoinSet};
 
-use super::{Fixture, Future, StoreFactory, again, guess, on_redis::wait_until, only, run_all, server::Server, wide};
+use super::{
+    Fixture, Future, StoreFactory, again, guess,
+    on_redis::wait_until,
+    only, run_all,
+    server::{Disturbances, Server},
+    wide,
+};
 use crate::{
     app::records::Records,
     clock::SystemClock,
@@ -81,7 +87,17 @@ enum Fate {
 /// A server of its own for every store; it lives as long as the factory.
 struct OnFallback {
     fate: Fate,
-    servers: Mutex<Vec<Server>>,
+    server: Mutex<Option<Server>>,
+    disturbances: Disturbances,
+}
+
+impl OnFallback {
+    /// Of the store that was made last.
+    fn check(&self) {
+        if let Some(server) = self.server.lock().expect("no test panicked here").as_ref().filter(|server| server.runs()) {
+            self.disturbances.check(server);
+        }
+    }
 }
 
 impl StoreFactory for OnFallback {
@@ -95,15 +111,24 @@ impl StoreFactory for OnFallback {
             if matches!(self.fate, Fate::Back) {
                 restore(&mut server, &[&fixture]).await;
             }
-            // Those of earlier cases are not needed any more.
-            *self.servers.lock().expect("no test panicked here") = vec![server];
+            self.check();
+            if server.runs() {
+                self.disturbances.watch(&server);
+            }
+            // That of the case before is not needed any more.
+            *self.server.lock().expect("no test panicked here") = Some(server);
             fixture
         })
+    }
+
+    fn was_disturbed(&self) -> bool {
+        self.check();
+        self.disturbances.take()
     }
 }
 
 async fn the_rules_hold(fate: Fate) {
-    run_all(&OnFallback { fate, servers: Mutex::new(Vec::new()) }).await;
+    run_all(&OnFallback { fate, server: Mutex::default(), disturbances: Disturbances::default() }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -176,7 +201,7 @@ async fn hammer(fixture: &Fixture, asked: &RequestCall, stop: &watch::Receiver<b
                 let verdict = records.verify(&guess(&asked, true)).await;
                 answered |= verdict.is_ok();
                 accepted += usize::from(verdict == Ok(ACCEPTED));
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                tokio::time::sleep(Duration::from_millis(4)).await;
             }
             accepted
         });
@@ -191,7 +216,7 @@ async fn a_code_is_accepted_once_while_redis_goes_and_comes_under_load() {
     let mut hammering = Vec::new();
     let (stop, stopped) = watch::channel(false);
     for round in 0..4 {
-        for _ in 0..5 {
+        for _ in 0..3 {
             let (fixture, asked, stopped) = (Arc::clone(&fixture), fixture.ask(1), stopped.clone());
             hammering.push(tokio::spawn(async move { hammer(&fixture, &asked, &stopped).await }));
         }

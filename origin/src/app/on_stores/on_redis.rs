@@ -16,8 +16,9 @@ use otp_shared::{
 };
 
 use super::{
-    Fixture, Future, HOLD_THRESHOLD, StoreFactory, again, fresh, guess, keyed, layers::AsksAgain, on_fallback, only, quota_of, run_without,
-    server::Server, wide,
+    Fixture, Future, HOLD_THRESHOLD, StoreFactory, again, fresh, guess, keyed, on_fallback, only, quota_of, run_without,
+    server::{Disturbances, Server},
+    wide,
 };
 use crate::{
     app::records::Records,
@@ -32,11 +33,12 @@ use crate::{
 pub struct OnRedis {
     pub server: Server,
     next_database: AtomicU32,
+    disturbances: Disturbances,
 }
 
 impl OnRedis {
     pub fn new() -> Self {
-        Self { server: Server::start(&[]), next_database: AtomicU32::new(0) }
+        Self { server: Server::start(&[]), next_database: AtomicU32::new(0), disturbances: Disturbances::default() }
     }
 
     /// The next fresh database.
@@ -48,8 +50,19 @@ impl OnRedis {
 impl StoreFactory for OnRedis {
     fn fixture(&self, quotas: Quotas) -> Future<'_, Fixture> {
         Box::pin(async move {
-            connected(&self.server.config(self.next_database()), 1, quotas).await.through(|store| Arc::new(AsksAgain(store)))
+            let database = self.next_database();
+            if database > 0 {
+                self.disturbances.check(&self.server);
+            }
+            let fixture = connected(&self.server.config(database), 1, quotas).await;
+            self.disturbances.watch(&self.server);
+            fixture
         })
+    }
+
+    fn was_disturbed(&self) -> bool {
+        self.disturbances.check(&self.server);
+        self.disturbances.take()
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -26,7 +26,7 @@ pub struct Server {
 impl Server {
     /// Starts one and waits until it answers.
     pub fn start(arguments: &[&str]) -> Self {
-        let mut server = Self::prepare(&[&["--save", "", "--appendonly", "no", "--databases", "128"], arguments].concat());
+        let mut server = Self::prepare(&[&["--save", "", "--appendonly", "no", "--databases", "1024"], arguments].concat());
         server.start_again();
         server
     }
@@ -87,6 +87,10 @@ impl Server {
         info.lines().any(|line| line == format!("process_id:{id}")).then_some(connection)
     }
 
+    pub fn runs(&self) -> bool {
+        self.child.is_some()
+    }
+
     /// Ends it the hard way.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -117,6 +121,41 @@ impl Server {
     /// A connection for the test itself. A sentinel drops those of whom it promotes, so one may break while it is made.
     pub fn connection(&self) -> Connection {
         (0..20).find_map(|_| self.try_connect()).expect("it runs")
+    }
+
+    /// How many were made, this one included.
+    fn connections(&self) -> u64 {
+        let info: String = ::redis::cmd("INFO").arg("stats").query(&mut self.connection()).expect("it answers");
+        let count = info.lines().find_map(|line| line.strip_prefix("total_connections_received:")?.trim().parse().ok());
+        count.expect("INFO tells it")
+    }
+}
+
+/// Notices when a connection was made again that nobody cut: on a busy machine an answer may take longer than a call waits, and then memory decides. That is
+/// an outage, and outages have tests of their own.
+#[derive(Default)]
+pub struct Disturbances {
+    expected: AtomicU64,
+    noticed: AtomicBool,
+}
+
+impl Disturbances {
+    /// Every connection to the server that is made from now on is one.
+    pub fn watch(&self, server: &Server) {
+        self.expected.store(server.connections() + 1, Ordering::Relaxed);
+    }
+
+    /// Looks at the server that is watched, over a connection of its own.
+    pub fn check(&self, server: &Server) {
+        let expected = self.expected.fetch_add(1, Ordering::Relaxed);
+        if server.connections() > expected {
+            self.noticed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether there was one since this was asked last.
+    pub fn take(&self) -> bool {
+        self.noticed.swap(false, Ordering::Relaxed)
     }
 }
 
