@@ -37,8 +37,8 @@ pub const OF_NETWORK: [Limit; 2] = [Limit::RequestIp, Limit::RequestSite];
 const HOUR_US: u64 = 3_600_000_000;
 /// What verified at an address within a day raises its quota.
 const VERIFIED: Window = Window::new(24 * HOUR_US, 24);
-/// Meta counts different numbers in 24 hours; a number counts half an hour longer here, never shorter.
-const RECIPIENTS: Window = Window::new(24 * HOUR_US, 48);
+/// Meta counts different numbers in 24 hours; a number counts up to an hour longer here, never shorter.
+const RECIPIENTS: Window = Window::new(24 * HOUR_US, 24);
 /// For how long a number is not counted again, in milliseconds.
 const RECIPIENT_MS: u64 = 24 * HOUR_US / 1000;
 const ALL: &str = "all";

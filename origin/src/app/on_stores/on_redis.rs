@@ -147,8 +147,7 @@ async fn every_key_has_our_tag_and_an_end_of_its_meaning() {
     for key in keys {
         let ttl_ms: i64 = connection.pttl(&key).expect("it answers");
         let longest_s = match key.split_once("{v1}").map(|(prefix, _)| prefix) {
-            Some("otp:") => 25 * 3600,
-            Some("verified:") => 26 * 3600,
+            Some("otp:" | "verified:") => 26 * 3600,
             Some("spent:") => 360,
             Some("revoked:") => 10,
             Some("known:") => 90 * 86_400,

@@ -1,98 +1,94 @@
--- Commits one transaction, or nothing of it. It knows no rule: `memory/table.rs` does the same, and `contract` holds both to it. It runs one TIME, one MGET and one
--- command for each key that changes. KEYS: those of `Transaction::keys`. ARGV: as `script.rs` writes them. Answer: a word, the time, and then the value of
--- every key (`changed`, `full`) or the arrival time of every cell (`committed`). Times are Unix microseconds: whole numbers below 2^53.
--- Numbers go to commands as text that is made here: Redis 7.0 and 8.2 spell a Lua number differently.
+-- Commits one transaction, or nothing of it. It knows no rule: `memory/table.rs` does the same, and `contract` holds both to it. KEYS: those of `Transaction::keys`.
+-- ARGV: one text, as `script.rs` packs it. Answer: a word, the time, and then the value of every key (`changed`, `full`) or the arrival time of every cell
+-- (`committed`). Times are Unix microseconds, below 2^53. Numbers go to commands as text that is made here: Redis 7.0 and 8.2 spell a Lua number differently.
+-- It runs one TIME, one MGET and one command for each key that changes. Redis spends most of its time here: no closures, and no pattern over a whole counter.
 
-local time = redis.call('TIME')
+local call, format, floor, max, sub = redis.call, string.format, math.floor, math.max, string.sub
+local time = call('TIME')
 local now = time[1] * 1000000 + time[2]
-local argument, position = 0, 0
-local function text()
-  argument = argument + 1
-  return ARGV[argument]
-end
-local function number() return tonumber(text()) end
-local function whole(n) return string.format('%.0f', n) end
+local deadline, id, records, charges, counts = unpack(cmsgpack.unpack(ARGV[1]))
 
 -- The client has given the call up: what it would do now, nobody would hear of.
-if now > number() then return { 'late', whole(now) } end
+if now > deadline then return { 'late', now } end
 
-local ids, expects, writes, charges, counts = number(), number(), number(), number(), number()
-local values = #KEYS > 0 and redis.call('MGET', unpack(KEYS)) or {}
-local commands, arrivals = {}, { 'committed', whole(now) }
-local repeated, changed, full = false, false, false
+local values = #KEYS > 0 and call('MGET', unpack(KEYS)) or {}
+local place = #id / 2
+local repeated = place > 0 and values[1] == id[1]
+local changed, full = place > 0 and values[1] and not repeated, false
+local arrivals = { 'committed', now }
+-- What is written: keys, values (false: the key is deleted) and milliseconds to live (false: for ever).
+local size, keys, texts, lives = place, { id[1] and KEYS[1] }, { id[1] }, { id[2] }
 
-local function each(times, step)
-  for _ = 1, times do
-    position = position + 1
-    step(KEYS[position], values[position])
+-- Each: the value before (false: absent; true: any), the value after (false: absent; true: it stays), and milliseconds to live.
+for at = 1, #records, 3 do
+  place = place + 1
+  local value, before, after = values[place], records[at], records[at + 1]
+  if before ~= true and value ~= before then changed = true end
+  if after ~= true and (after or value) then
+    size = size + 1
+    keys[size], texts[size], lives[size] = KEYS[place], after, records[at + 2]
   end
 end
-local function put(key, value, ttl_ms)
-  commands[#commands + 1] = ttl_ms == '' and { 'SET', key, value } or { 'SET', key, value, 'PX', ttl_ms }
-end
-local function delete(key, value)
-  if value then commands[#commands + 1] = { 'DEL', key } end
-end
-local function compare(value)
-  local how, before = text(), text()
-  if how == 'is' and value ~= before or how == 'absent' and value then changed = true end
-end
--- The key whose presence leaves a cell or counter alone, as its place in KEYS; 0: none.
-local function is_left_alone()
-  local unless = number()
-  return unless > 0 and values[unless]
-end
 
-each(ids, function(key, value)
-  local token, ttl_ms = text(), text()
-  repeated, changed = value == token, value and value ~= token
-  put(key, token, ttl_ms)
-end)
-each(expects, function(_, value) compare(value) end)
-each(writes, function(key, value)
-  compare(value)
-  local after, ttl_ms = text(), text()
-  if ttl_ms == 'delete' then delete(key, value) else put(key, after, ttl_ms) end
-end)
-
--- GCRA, as `Charge::apply`. What is not a number is an empty cell.
-each(charges, function(key, value)
-  local by, capacity, left_alone = number(), number(), is_left_alone()
-  local arrival = value and string.find(value, '^%d+$') and tonumber(value)
-  arrival = math.max(arrival and arrival < 2 ^ 53 and arrival or now, now)
+-- GCRA, as `Charge::apply`. What is not a number is an empty cell. Each: by, capacity, and the place of the key whose presence leaves the cell alone (0: none).
+for at = 1, #charges, 3 do
+  place = place + 1
+  local value, by, unless = values[place], charges[at], charges[at + 2]
+  local left_alone = unless > 0 and values[unless]
+  local arrival = value and tonumber(value)
+  arrival = max(arrival and arrival < 2 ^ 53 and arrival or now, now)
   if not left_alone and not repeated then
-    arrival = math.max(arrival + by, 0)
-    if by > 0 and arrival - now > capacity then full = true end
-    if arrival > now then put(key, whole(arrival), whole(math.ceil((arrival - now) / 1000))) else delete(key, value) end
+    arrival = max(arrival + by, 0)
+    if by > 0 and arrival - now > charges[at + 1] then full = true end
+    local text = arrival > now and format('%d', arrival)
+    if text or value then
+      size = size + 1
+      keys[size], texts[size], lives[size] = KEYS[place], text, format('%d', (arrival - now + 999) / 1000)
+    end
   end
-  arrivals[#arrivals + 1] = left_alone and '' or whole(arrival)
-end)
+  arrivals[#arrivals + 1] = not left_alone and arrival
+end
 
--- A rolling window, as `transaction/counter.rs`. Only slots that change or leave are parsed.
-each(counts, function(key, value)
-  local slot_us, slots, counted_at, cap, ttl_ms, left_alone = number(), number(), number(), number(), text(), is_left_alone()
-  if left_alone or repeated then return end
-  local current = math.floor(now / slot_us)
-  local newest, total, digits = current, 0, string.rep('0', 8 * slots)
-  if value and #value == 20 + #digits and not string.find(value, '%D') and tonumber(string.sub(value, 1, 10)) + slots > current then
-    newest, total, digits = tonumber(string.sub(value, 1, 10)), tonumber(string.sub(value, 11, 20)), string.sub(value, 21)
+-- A counter's total and slots after one slot has moved by so many; what would be less than nothing is nothing.
+local function step(total, digits, slots, slot, by)
+  local at = slot % slots * 8
+  local before = tonumber(sub(digits, at + 1, at + 8)) or 0
+  local after = max(before + by, 0)
+  return total + after - before, sub(digits, 1, at) .. format('%08d', after) .. sub(digits, at + 9)
+end
+
+-- A rolling window, as `transaction/counter.rs`: the newest slot's number, the total, and eight digits for each slot. Only slots that leave or change are parsed.
+-- Each: a slot's length, how many, when what is taken back was counted (false: one more), cap (false: none), milliseconds to live, and the place as above.
+for at = 1, #counts, 6 do
+  place = place + 1
+  local slot_us, slots, counted_at, cap = counts[at], counts[at + 1], counts[at + 2], counts[at + 3]
+  local value, unless, current = values[place], counts[at + 5], floor(now / slot_us)
+  if not repeated and not (unless > 0 and values[unless]) then
+    local newest, total, digits = value and #value == 20 + 8 * slots and tonumber(sub(value, 1, 10)), 0, nil
+    if newest and newest + slots > current then
+      total, digits = tonumber(sub(value, 11, 20)) or 0, sub(value, 21)
+    else
+      newest, digits = current, string.rep('0', 8 * slots)
+    end
+    for slot = newest + 1, current do total, digits = step(total, digits, slots, slot, -math.huge) end
+    newest = max(newest, current)
+    local slot, by = counted_at and floor(counted_at / slot_us) or newest, counted_at and -1 or 1
+    if slot <= newest and slot + slots > newest then total, digits = step(total, digits, slots, slot, by) end
+    if by > 0 and cap and total > cap then full = true end
+    local text = total > 0 and format('%010d%010d', newest, total) .. digits
+    if text or value then
+      size = size + 1
+      keys[size], texts[size], lives[size] = KEYS[place], text, counts[at + 4]
+    end
   end
-  local function change(slot, to)
-    local at = slot % slots * 8
-    local before = tonumber(string.sub(digits, at + 1, at + 8))
-    local after = math.max(to(before), 0)
-    total = total + after - before
-    digits = string.sub(digits, 1, at) .. string.format('%08.0f', after) .. string.sub(digits, at + 9)
-  end
-  for slot = newest + 1, current do change(slot, function() return 0 end) end
-  newest = math.max(newest, current)
-  local slot, by = counted_at and math.floor(counted_at / slot_us) or newest, counted_at and -1 or 1
-  if slot <= newest and slot + slots > newest then change(slot, function(count) return count + by end) end
-  if by > 0 and cap and total > cap then full = true end
-  if total > 0 then put(key, string.format('%010.0f%010.0f', newest, total) .. digits, ttl_ms) else delete(key, value) end
-end)
+end
 
 if repeated then return arrivals end
-if changed or full then return { changed and 'changed' or 'full', whole(now), unpack(values) } end
-for _, command in ipairs(commands) do redis.call(unpack(command)) end
+if changed or full then return { changed and 'changed' or 'full', now, unpack(values) } end
+for at = 1, size do
+  local key, text, life = keys[at], texts[at], lives[at]
+  if not text then call('DEL', key)
+  elseif life then call('SET', key, text, 'PX', life)
+  else call('SET', key, text) end
+end
 return arrivals

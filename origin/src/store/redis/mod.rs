@@ -111,25 +111,18 @@ impl RedisStore {
     }
 
     async fn commit_with(&self, handle: ConnectionHandle, transaction: &Transaction) -> Result<Outcome, StoreError> {
-        let Some(epoch) = handle.epoch.clone() else { return self.run_commit(handle, transaction).await };
         let generation = handle.generation();
-        let mark = Expect { key: EPOCH.into(), value: Some(epoch.into_bytes().into()) };
-        let mut guarded = transaction.clone();
-        guarded.expect.push(mark.clone());
-        let mut outcome = self.run_commit(handle, &guarded).await?;
-        if let Outcome::Changed(values) | Outcome::Full(values) = &mut outcome
+        let mark = handle.epoch.as_ref().map(|epoch| Expect { key: EPOCH.into(), value: Some(epoch.as_bytes().into()) });
+        let call = script::encode(&self.scripts.commit, transaction, mark.as_ref(), handle.deadline_us);
+        let reply = self.manager.call(handle, |mut connection| async move { call.invoke_async(&mut connection).await }).await?;
+        let outcome = script::decode(transaction, mark.as_ref(), reply)?;
+        let mut outcome = outcome.ok_or_else(|| self.lost(generation, "a script ran after its deadline"))?;
+        if let (Some(mark), Outcome::Changed(values) | Outcome::Full(values)) = (mark, &mut outcome)
             && values.values.remove(&mark.key).flatten() != mark.value
         {
             return Err(self.emptied(generation));
         }
         Ok(outcome)
-    }
-
-    async fn run_commit(&self, handle: ConnectionHandle, transaction: &Transaction) -> Result<Outcome, StoreError> {
-        let generation = handle.generation();
-        let call = script::encode(&self.scripts.commit, transaction, handle.deadline_us);
-        let reply = self.manager.call(handle, |mut connection| async move { call.invoke_async(&mut connection).await }).await?;
-        script::decode(transaction, reply)?.ok_or_else(|| self.lost(generation, "a script ran after its deadline"))
     }
 
     fn emptied(&self, generation: Generation) -> StoreError {

@@ -4,107 +4,158 @@
 
 use std::collections::BTreeMap;
 
-use ::redis::{Script, ScriptInvocation};
+use ::redis::{FromRedisValue, Script, ScriptInvocation, from_redis_value};
 
 use crate::{
     store::StoreError,
-    transaction::{Before, Charge, Committed, Count, Key, Outcome, Step, Transaction, Value, Values, Write},
+    transaction::{Before, Charge, Committed, Count, Expect, Key, Outcome, Step, Transaction, Value, Values, Write},
 };
 
-/// What the script answers: a word, the time, and then values or arrival times.
+/// What Redis answers where it answers texts.
 pub type Reply = Vec<Option<Vec<u8>>>;
 
 /// The script ran after its deadline and did nothing.
 pub const LATE: &str = "late";
 
-/// Prepares the call of `script` that commits `transaction` unless Redis' microsecond is past `deadline_us`.
-pub fn encode<'a>(script: &'a Script, transaction: &Transaction, deadline_us: u64) -> ScriptInvocation<'a> {
+/// Prepares the call of `script` that commits `transaction` unless Redis' microsecond is past `deadline_us`. `guard` is one more expectation.
+pub fn encode<'a>(script: &'a Script, transaction: &Transaction, guard: Option<&Expect>, deadline_us: u64) -> ScriptInvocation<'a> {
     let mut call = script.prepare_invoke();
-    let keys = transaction.keys();
+    let keys = keys(transaction, guard);
     for key in &keys {
         call.key(&***key);
     }
     let Transaction { slot: _, id, expect, write, charge, count, peek } = transaction;
-    let parts = [usize::from(id.is_some()), expect.len(), write.len(), charge.len(), count.len()];
-    call.arg(deadline_us).arg(&parts[..]);
-    if let Some(id) = id {
-        call.arg(&*id.token).arg(id.ttl_ms.max(1));
-    }
-    for expect in expect {
-        compare(&mut call, &expect.value.clone().into());
-    }
-    for write in write {
-        encode_write(&mut call, write);
-    }
-    let conditions = keys.get(parts.iter().sum()..keys.len() - peek.len()).unwrap_or_default();
+    let conditions_at = keys.len() - peek.len() - transaction.conditions().len();
     // Lua counts from one; zero is no condition.
     let place = |unless: &Option<Key>| {
-        let among = unless.as_ref().and_then(|key| conditions.iter().position(|condition| *condition == key));
-        among.map_or(0, |at| parts.iter().sum::<usize>() + at + 1)
+        let among = unless.as_ref().and_then(|key| keys[conditions_at..].iter().position(|condition| *condition == key));
+        among.map_or(0, |at| (conditions_at + at + 1) as u64)
     };
+    let mut packed = Packed::default();
+    packed.list(5);
+    packed.number(deadline_us);
+    packed.list(2 * usize::from(id.is_some()));
+    if let Some(id) = id {
+        packed.text(&id.token);
+        packed.life(Some(id.ttl_ms));
+    }
+    packed.list(3 * (usize::from(guard.is_some()) + expect.len() + write.len()));
+    for expect in guard.into_iter().chain(expect) {
+        packed.optional(expect.value.as_ref());
+        packed.flag(true);
+        packed.flag(false);
+    }
+    for Write { before, after, ttl_ms, .. } in write {
+        match before {
+            Before::Any => packed.flag(true),
+            Before::Absent => packed.flag(false),
+            Before::Is(value) => packed.text(value),
+        }
+        packed.optional(after.as_ref());
+        packed.life(*ttl_ms);
+    }
+    packed.list(3 * charge.len());
     for Charge { by_us, capacity_us, unless, .. } in charge {
-        call.arg(by_us).arg(capacity_us).arg(place(unless));
+        packed.signed(*by_us);
+        packed.number(*capacity_us);
+        packed.number(place(unless));
     }
-    for count in count {
-        encode_count(&mut call, count, place(&count.unless));
+    packed.list(6 * count.len());
+    for Count { window, by, cap, unless, .. } in count {
+        packed.number(window.slot_us);
+        packed.number(window.slots.into());
+        match by {
+            Step::Up => packed.flag(false),
+            Step::Down { counted_at_us } => packed.number(*counted_at_us),
+        }
+        match cap {
+            Some(cap) => packed.number((*cap).into()),
+            None => packed.flag(false),
+        }
+        packed.life(Some(window.ttl_ms()));
+        packed.number(place(unless));
     }
+    call.arg(packed.0);
     call
 }
 
-fn compare(call: &mut ScriptInvocation<'_>, before: &Before) {
-    match before {
-        Before::Any => call.arg("any").arg(""),
-        Before::Absent => call.arg("absent").arg(""),
-        Before::Is(value) => call.arg("is").arg(&**value),
-    };
+fn keys<'a>(transaction: &'a Transaction, guard: Option<&'a Expect>) -> Vec<&'a Key> {
+    let mut keys = transaction.keys();
+    if let Some(guard) = guard {
+        keys.insert(usize::from(transaction.id.is_some()), &guard.key);
+    }
+    keys
 }
 
-fn encode_write(call: &mut ScriptInvocation<'_>, write: &Write) {
-    compare(call, &write.before);
-    match (&write.after, write.ttl_ms) {
-        (None, _) => call.arg("").arg("delete"),
-        (Some(value), None) => call.arg(&**value).arg(""),
-        (Some(value), Some(ttl_ms)) => call.arg(&**value).arg(ttl_ms.max(1)),
-    };
+/// The script's argument, as `MessagePack`. Records are no UTF-8, and are written as texts all the same: Redis' own reader knows no other kind of bytes.
+#[derive(Default)]
+struct Packed(Vec<u8>);
+
+impl Packed {
+    fn list(&mut self, length: usize) {
+        written(rmp::encode::write_array_len(&mut self.0, length.try_into().unwrap_or(u32::MAX)));
+    }
+
+    fn number(&mut self, number: u64) {
+        written(rmp::encode::write_uint(&mut self.0, number));
+    }
+
+    fn signed(&mut self, number: i64) {
+        written(rmp::encode::write_sint(&mut self.0, number));
+    }
+
+    fn flag(&mut self, flag: bool) {
+        written(rmp::encode::write_bool(&mut self.0, flag));
+    }
+
+    fn text(&mut self, text: &[u8]) {
+        written(rmp::encode::write_str_len(&mut self.0, text.len().try_into().unwrap_or(u32::MAX)));
+        self.0.extend_from_slice(text);
+    }
+
+    fn optional(&mut self, value: Option<&Value>) {
+        match value {
+            Some(value) => self.text(value),
+            None => self.flag(false),
+        }
+    }
+
+    /// Milliseconds to live as the text that a command takes; `None`: for ever.
+    fn life(&mut self, ttl_ms: Option<u64>) {
+        match ttl_ms {
+            Some(ttl_ms) => self.text(ttl_ms.max(1).to_string().as_bytes()),
+            None => self.flag(false),
+        }
+    }
 }
 
-fn encode_count(call: &mut ScriptInvocation<'_>, count: &Count, unless: usize) {
-    call.arg(count.window.slot_us).arg(count.window.slots);
-    match count.by {
-        Step::Up => call.arg(""),
-        Step::Down { counted_at_us } => call.arg(counted_at_us),
-    };
-    match count.cap {
-        Some(cap) => call.arg(cap),
-        None => call.arg(""),
-    };
-    call.arg(count.window.ttl_ms().max(1)).arg(unless);
+fn written<T, E: std::fmt::Debug>(result: Result<T, E>) {
+    result.expect("writing to memory does not fail");
 }
 
 /// What came of `transaction`; `None`: the script ran [late](LATE).
-pub fn decode(transaction: &Transaction, reply: Reply) -> Result<Option<Outcome>, StoreError> {
+pub fn decode(transaction: &Transaction, guard: Option<&Expect>, reply: Vec<::redis::Value>) -> Result<Option<Outcome>, StoreError> {
     let mut reply = reply.into_iter();
-    let word = reply.next().flatten().unwrap_or_default();
-    let now_us = number(reply.next().flatten())?;
-    let values = |rest| Values { now_us, values: by_key(transaction.keys(), rest) };
-    match word.as_slice() {
-        b"committed" => {
-            let arrivals_us = reply.map(|arrival| arrival.filter(|text| !text.is_empty()).map(|text| number(Some(text))).transpose());
-            Ok(Some(Outcome::Committed(Committed { now_us, arrivals_us: arrivals_us.collect::<Result<_, _>>()? })))
-        }
-        b"changed" => Ok(Some(Outcome::Changed(values(reply)))),
-        b"full" => Ok(Some(Outcome::Full(values(reply)))),
-        word if word == LATE.as_bytes() => Ok(None),
+    let word: String = read(reply.next())?;
+    let now_us = read(reply.next())?;
+    let values = |rest| -> Result<Values, StoreError> {
+        let values: Reply = read(Some(::redis::Value::Array(rest)))?;
+        Ok(Values { now_us, values: by_key(keys(transaction, guard), values.into_iter()) })
+    };
+    match word.as_str() {
+        "committed" => Ok(Some(Outcome::Committed(Committed { now_us, arrivals_us: read(Some(::redis::Value::Array(reply.collect())))? }))),
+        "changed" => Ok(Some(Outcome::Changed(values(reply.collect())?))),
+        "full" => Ok(Some(Outcome::Full(values(reply.collect())?))),
+        LATE => Ok(None),
         _ => Err(StoreError::Corrupt("an answer of no version of ours".into())),
     }
+}
+
+fn read<T: FromRedisValue>(value: Option<::redis::Value>) -> Result<T, StoreError> {
+    from_redis_value(value.unwrap_or(::redis::Value::Nil)).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
 /// Each key with what the server has under it.
 pub fn by_key<'a>(keys: impl IntoIterator<Item = &'a Key>, values: impl Iterator<Item = Option<Vec<u8>>>) -> BTreeMap<Key, Option<Value>> {
     keys.into_iter().cloned().zip(values.map(|value| value.map(Value::from))).collect()
-}
-
-fn number(text: Option<Vec<u8>>) -> Result<u64, StoreError> {
-    let number = text.and_then(|text| String::from_utf8(text).ok()?.parse().ok());
-    number.ok_or_else(|| StoreError::Corrupt("a number that is none".into()))
 }
