@@ -19,3 +19,6 @@ pub mod replay;
 pub mod request;
 pub mod scope;
 pub mod session;
+
+#[cfg(test)]
+mod tests;
