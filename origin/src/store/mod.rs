@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[cfg(test)]
-mod contract;
+pub(crate) mod contract;
 pub mod fallback;
 pub mod memory;
 pub mod redis;

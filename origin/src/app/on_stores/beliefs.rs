@@ -7,13 +7,8 @@ use futures_util::FutureExt as _;
 use otp_shared::limits::Limit;
 use tokio::task::JoinSet;
 
-use super::{
-    Fixture, again, guess,
-    on_fallback::replica,
-    on_redis::wait_until,
-    only, resend,
-    server::{Disturbances, Server},
-};
+use super::{Fixture, again, disturbances::Disturbances, guess, on_fallback::replica, on_redis::wait_until, only, resend};
+use crate::store::contract::server::Server;
 use crate::{
     domain::judgement::{Quotas, RequestVerdict, VerifyVerdict},
     store::StoreState,

@@ -2,8 +2,9 @@
 
 use ::redis::{Commands, Connection, cmd};
 
-use super::{Fixture, LEFT, fresh, guess, on_fallback::connected, on_redis::commands, server::Server, wide};
+use super::{Fixture, LEFT, fresh, guess, on_fallback::connected, wide};
 use crate::domain::judgement::{Call, MessageKey, RequestCall, SendOutcome, VerifyCall};
+use crate::store::contract::server::{Server, commands};
 
 const CALLS: u8 = 50;
 const OF_A_SEND: u64 = 16;

@@ -40,6 +40,7 @@ mod beliefs;
 mod budgets;
 mod contention;
 mod damage;
+mod disturbances;
 mod guesses;
 mod limits;
 mod lost_answers;
@@ -52,7 +53,6 @@ mod promises;
 mod receipts;
 mod records;
 mod repeats;
-mod server;
 mod survival;
 
 /// Records in a store to be tried, and the store's clock.

@@ -9,11 +9,10 @@ use otp_shared::signature::hex;
 use super::{
     Fixture, guess,
     on_fallback::{ACCEPTED, USED, connected, incorrect},
-    resend,
-    server::Server,
-    wide,
+    resend, wide,
 };
 use crate::domain::judgement::{Call, Interruption, RequestCall, RequestVerdict, VerifyCall, VerifyVerdict};
+use crate::store::contract::server::Server;
 
 /// The mark that an older fleet leaves when it first fills a Redis.
 const EPOCH: &str = "operator:{v1}:epoch";

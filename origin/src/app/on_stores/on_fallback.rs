@@ -8,13 +8,7 @@ use std::{
 use otp_shared::limits::Limit;
 use tokio::{sync::watch, task::JoinSet};
 
-use super::{
-    Fixture, Future, StoreFactory, again, guess,
-    on_redis::wait_until,
-    only, run_all,
-    server::{Disturbances, Server},
-    wide,
-};
+use super::{Fixture, Future, StoreFactory, again, disturbances::Disturbances, guess, on_redis::wait_until, only, run_all, wide};
 use crate::{
     app::records::Records,
     clock::SystemClock,
@@ -24,6 +18,7 @@ use crate::{
     },
     store::{
         StoreState,
+        contract::server::Server,
         fallback::{Fallback, Setup},
         redis::{RedisConfig, RedisStore},
     },

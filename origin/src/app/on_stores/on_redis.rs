@@ -1,7 +1,6 @@
 //! The rules on Redis, and what only Redis can break: lost scripts, late scripts, flushes, keys without an end.
 
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -9,22 +8,22 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ::redis::{Commands, Connection, cmd};
+use ::redis::{Commands, cmd};
 use otp_shared::{
     limits::Limit,
     wire::{Channel, Delivery},
 };
 
 use super::{
-    Fixture, Future, HOLD_THRESHOLD, StoreFactory, again, fresh, guess, keyed, on_fallback, only, quota_of, run_without,
-    server::{Disturbances, Server},
-    wide,
+    Fixture, Future, HOLD_THRESHOLD, StoreFactory, again, disturbances::Disturbances, fresh, guess, keyed, on_fallback, only, quota_of,
+    run_without, wide,
 };
 use crate::{
     app::records::Records,
     domain::judgement::{MessageKey, Quotas, Receipt, SendOutcome, VerifyVerdict},
     store::{
-        OperatorStore as _, StoreError, StoreState,
+        StoreState,
+        contract::server::{Server, commands},
         redis::{RedisConfig, RedisStore},
     },
 };
@@ -80,16 +79,6 @@ async fn connected(config: &RedisConfig, slot: u32, quotas: Quotas) -> Fixture {
 async fn the_rules_hold_on_redis() {
     // A store that believes nothing learns what verified at an address only when the address has no room, and has charged it by the plain quota until then.
     run_without(&["what_verifies_at_an_address_raises_its_quota"], &OnRedis::new()).await;
-}
-
-/// Calls of every command since the server started.
-pub fn commands(connection: &mut Connection) -> BTreeMap<String, u64> {
-    let info: String = cmd("INFO").arg("commandstats").query(connection).expect("it answers");
-    let count = |line: &str| {
-        let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
-        Some((name.to_owned(), rest.split(',').next()?.parse().ok()?))
-    };
-    info.lines().filter_map(count).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -178,38 +167,6 @@ async fn a_flush_of_otp_costs_nobody_a_code_and_revives_none() {
     assert_eq!(fixture.verify(&guess(&in_flight, true)).await, VerifyVerdict::Accepted);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lost_scripts_are_loaded_again() {
-    let on_redis = OnRedis::new();
-    let fixture = on_redis.fixture(wide()).await;
-    let _: () = cmd("SCRIPT").arg("FLUSH").query(&mut on_redis.server.connection()).expect("it answers");
-    fixture.sent(&fixture.ask(1)).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_script_that_runs_after_its_deadline_does_nothing() {
-    let on_redis = OnRedis::new();
-    let fixture = connected(&on_redis.server.config(0), 1, only(Limit::RequestPhoneHour, "1/1h")).await;
-    let asked = fixture.ask(1);
-    on_redis.server.signal("STOP");
-    let began = Instant::now();
-    let verdict = fixture.records.request(&asked).await;
-    let waited = began.elapsed();
-    assert!(matches!(verdict, Err(StoreError::Unavailable(_))), "{verdict:?}");
-    assert!(waited < Duration::from_millis(250), "{waited:?}");
-    assert_eq!(fixture.records.state(), StoreState::MemoryFallback);
-    let began = Instant::now();
-    for _ in 0..100 {
-        assert!(fixture.records.request(&again(&asked)).await.is_err());
-    }
-    assert!(began.elapsed() < Duration::from_millis(100), "nothing is waited for once it is known: {:?}", began.elapsed());
-    on_redis.server.signal("CONT");
-    wait_until(&fixture.records, StoreState::Connected).await;
-    let calls = commands(&mut on_redis.server.connection());
-    assert_eq!(calls.get("evalsha"), Some(&1), "the script did run late: {calls:?}");
-    fixture.sent(&again(&asked)).await;
-}
-
 /// Waits until the store says so of itself.
 pub async fn wait_until(records: &Records, state: StoreState) {
     let began = Instant::now();
@@ -217,19 +174,6 @@ pub async fn wait_until(records: &Records, state: StoreState) {
         assert!(began.elapsed() < Duration::from_secs(20), "it never is {state:?}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_starts_without_redis_and_finds_it_later() {
-    let mut server = Server::start(&[]);
-    server.kill();
-    let began = Instant::now();
-    let store = connect(&server.config(0), 1);
-    assert!(store.operator().await.is_err());
-    assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
-    server.start_again();
-    assert!(store.wait_ready(Duration::from_secs(20)).await);
-    assert!(store.operator().await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -254,13 +198,4 @@ async fn a_user_of_redis_needs_our_keys_only() {
     let server = Server::start(&[&["--user", "otp"], &rights[..]].concat());
     let config = RedisConfig { url: format!("redis://otp:secret@127.0.0.1:{}", server.port()), ..server.config(0) };
     leave_traces(&connected(&config, 1, only(Limit::RequestPhoneCooldown, "1/60s")).await).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_speaks_no_tls_is_just_away() {
-    let server = Server::start(&[]);
-    let config = RedisConfig { url: format!("rediss://127.0.0.1:{}", server.port()), ..server.config(0) };
-    let store = connect(&config, 1);
-    assert!(!store.wait_ready(Duration::from_millis(300)).await);
-    assert!(matches!(store.operator().await, Err(StoreError::Unavailable(_))));
 }

@@ -1,15 +1,9 @@
-//! Records: deliveries, sign-outs, operator state and its audit, the publisher's lease.
+//! Records: deliveries, sign-outs, the publisher's lease.
 
 use otp_shared::wire::{Channel, Delivery};
 
 use super::{Fixture, StoreFactory, cases, resend, wide};
-use crate::{
-    domain::{
-        judgement::{DeliveryRecord, MessageKey, Receipt, RequestCall, SendOutcome},
-        operator::{Change, Stamp, TOMBSTONE_MS, Target},
-    },
-    store::OperatorCopy,
-};
+use crate::domain::judgement::{DeliveryRecord, MessageKey, Receipt, RequestCall, SendOutcome};
 
 cases![
     a_delivery_moves_forwards_only,
@@ -18,12 +12,6 @@ cases![
     a_receipt_of_an_unknown_challenge_is_told,
     an_id_is_seen_for_the_first_time_once,
     a_session_stays_signed_out_until_its_cookie_ends,
-    a_new_store_is_not_filled,
-    the_newest_change_wins_in_any_order,
-    equal_times_are_ordered_by_bytes,
-    every_new_change_raises_the_version,
-    the_audit_tells_the_newest_first,
-    old_removals_are_forgotten,
     a_lease_has_one_holder,
     every_lease_outbids_the_last,
 ];
@@ -110,100 +98,6 @@ async fn a_session_stays_signed_out_until_its_cookie_ends(factory: &dyn StoreFac
     assert_eq!(fixture.records.revoked("another").await, Ok(false));
     fixture.pass(350).await;
     assert_eq!(fixture.records.revoked("one").await, Ok(false));
-}
-
-fn change(fixture: &Fixture, value: &str, age_ms: u64, id: &str, present: bool) -> Change {
-    Change {
-        target: Target::Blacklist { kind: "ip".into(), value: value.into() },
-        stamp: Stamp { ms: fixture.now_ms() - age_ms, counter: 0, id: id.into() },
-        actor: "ops".into(),
-        note: "why \"so\" – née".into(),
-        present,
-        until_ms: None,
-    }
-}
-
-async fn copy(fixture: &Fixture) -> OperatorCopy {
-    fixture.records.operator().await.expect("the store answers")
-}
-
-async fn merge(fixture: &Fixture, changes: &[Change]) -> u64 {
-    fixture.records.merge_operator(changes).await.expect("the store answers")
-}
-
-async fn a_new_store_is_not_filled(factory: &dyn StoreFactory) {
-    let fixture = factory.fixture(wide()).await;
-    assert_eq!(copy(&fixture).await, OperatorCopy::default());
-    let version = merge(&fixture, &[]).await;
-    assert_eq!(copy(&fixture).await, OperatorCopy { version, filled: true, changes: vec![] });
-    assert_eq!(merge(&fixture, &[]).await, version, "nothing new");
-}
-
-async fn the_newest_change_wins_in_any_order(factory: &dyn StoreFactory) {
-    for reversed in [false, true] {
-        let fixture = factory.fixture(wide()).await;
-        let (older, newer) = (change(&fixture, "192.0.2.1", 2000, "a", true), change(&fixture, "192.0.2.1", 1000, "b", false));
-        let mut both = [older, newer.clone()];
-        if reversed {
-            both.reverse();
-        }
-        for one in &both {
-            merge(&fixture, std::slice::from_ref(one)).await;
-        }
-        merge(&fixture, &both).await;
-        assert_eq!(copy(&fixture).await.changes, [newer]);
-    }
-}
-
-async fn equal_times_are_ordered_by_bytes(factory: &dyn StoreFactory) {
-    let fixture = factory.fixture(wide()).await;
-    let at = fixture.now_ms() - 1000;
-    let named = |id: &str| {
-        let mut change = change(&fixture, "192.0.2.1", 0, id, true);
-        change.stamp.ms = at;
-        change
-    };
-    for (loses, wins) in [("B", "a"), ("a", "aa"), ("aa", "é"), ("é", "ö")] {
-        merge(&fixture, &[named(wins)]).await;
-        merge(&fixture, &[named(loses)]).await;
-        assert_eq!(copy(&fixture).await.changes, [named(wins)]);
-    }
-    let mut later = named("a");
-    later.stamp.counter = 1;
-    merge(&fixture, std::slice::from_ref(&later)).await;
-    assert_eq!(copy(&fixture).await.changes, [later]);
-}
-
-async fn every_new_change_raises_the_version(factory: &dyn StoreFactory) {
-    let fixture = factory.fixture(wide()).await;
-    let (one, two) = (change(&fixture, "192.0.2.1", 2000, "a", true), change(&fixture, "192.0.2.2", 1000, "b", true));
-    let first = merge(&fixture, std::slice::from_ref(&one)).await;
-    let second = merge(&fixture, &[two]).await;
-    assert!(second > first);
-    assert_eq!(merge(&fixture, &[one]).await, second);
-    assert_eq!(copy(&fixture).await.version, second);
-}
-
-async fn the_audit_tells_the_newest_first(factory: &dyn StoreFactory) {
-    let fixture = factory.fixture(wide()).await;
-    let changes = [("c", 1000), ("a", 3000), ("b", 2000)].map(|(id, age)| change(&fixture, &format!("192.0.2.{age}"), age, id, true));
-    merge(&fixture, &changes).await;
-    merge(&fixture, &changes).await;
-    let ids = |changes: Vec<Change>| changes.into_iter().map(|change| change.stamp.id).collect::<Vec<_>>();
-    assert_eq!(ids(fixture.records.audit(10).await.expect("the store answers")), ["c", "b", "a"]);
-    assert_eq!(ids(fixture.records.audit(2).await.expect("the store answers")), ["c", "b"]);
-    assert_eq!(fixture.records.audit(0).await, Ok(vec![]));
-}
-
-async fn old_removals_are_forgotten(factory: &dyn StoreFactory) {
-    let fixture = factory.fixture(wide()).await;
-    let old = change(&fixture, "192.0.2.1", TOMBSTONE_MS + 60_000, "a", false);
-    let lasting = change(&fixture, "192.0.2.2", TOMBSTONE_MS + 60_000, "b", true);
-    let ended = Change { until_ms: Some(fixture.now_ms() - TOMBSTONE_MS - 1000), ..change(&fixture, "192.0.2.3", 0, "c", true) };
-    merge(&fixture, &[old.clone(), lasting.clone(), ended]).await;
-    assert_eq!(copy(&fixture).await.changes, [lasting]);
-    let version = copy(&fixture).await.version;
-    assert_eq!(merge(&fixture, &[old]).await, version, "what is garbage is nothing new");
 }
 
 async fn a_lease_has_one_holder(factory: &dyn StoreFactory) {

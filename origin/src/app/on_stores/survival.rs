@@ -10,10 +10,9 @@ use super::{
     Fixture, LEFT, again, guess, keyed,
     on_fallback::{ACCEPTED, USED, connected, cut, incorrect, replica, restore},
     on_redis::wait_until,
-    only, quota_of, resend,
-    server::Server,
-    wide,
+    only, quota_of, resend, wide,
 };
+use crate::store::contract::server::Server;
 use crate::{
     domain::{
         judgement::{Call, Interruption, MessageKey, Receipt, RequestCall, RequestVerdict, SendOutcome, VerifyCall, VerifyVerdict},

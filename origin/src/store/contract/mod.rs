@@ -16,7 +16,7 @@ use crate::{
 mod concurrency;
 mod limits;
 mod on_redis;
-mod on_topologies;
+pub mod on_topologies;
 mod operator;
 mod records;
 mod same_outcomes;

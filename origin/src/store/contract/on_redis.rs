@@ -9,10 +9,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ::redis::{Commands, Connection, cmd};
+use ::redis::{Commands, cmd};
 use async_trait::async_trait;
 
-use super::{Fixture, StoreFactory, all, charge, count, expect, id, key, operator::change, peek, run_all, server::Server, unless, write};
+use super::{
+    Fixture, StoreFactory, all, charge, count, expect, id, key,
+    operator::change,
+    peek, run_all,
+    server::{Server, commands},
+    unless, write,
+};
 use crate::{
     store::{
         OperatorStore, Store, StoreError, StoreState,
@@ -50,16 +56,6 @@ async fn connect(config: &RedisConfig) -> Fixture {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_keeps_the_contract() {
     run_all(&OnRedis::new()).await;
-}
-
-/// Calls of every command since the server started or the counters were reset.
-fn commands(connection: &mut Connection) -> BTreeMap<String, u64> {
-    let info: String = cmd("INFO").arg("commandstats").query(connection).expect("it answers");
-    let count = |line: &str| {
-        let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
-        Some((name.to_owned(), rest.split(',').next()?.parse().ok()?))
-    };
-    info.lines().filter_map(count).collect()
 }
 
 /// One of everything: five keys are written.

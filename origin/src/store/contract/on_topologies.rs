@@ -19,8 +19,12 @@ use crate::{
 };
 
 fn connect(server: &Server, mode: RedisMode) -> RedisStore {
-    let config = RedisConfig { url: format!("redis://127.0.0.1:{}", server.port()), mode, sentinel_name: MASTER.into() };
-    RedisStore::connect(&config, 1).expect("the url is good")
+    RedisStore::connect(&config(server, mode), 1).expect("the url is good")
+}
+
+/// How a store finds the master or the owner of our slot by asking this one.
+pub fn config(server: &Server, mode: RedisMode) -> RedisConfig {
+    RedisConfig { url: format!("redis://127.0.0.1:{}", server.port()), mode, sentinel_name: MASTER.into() }
 }
 
 /// Asks until the answer is as wanted.
@@ -32,12 +36,31 @@ async fn wait_for(what: &str, mut found: impl FnMut() -> bool) {
     }
 }
 
-fn told(connection: &mut Connection, command: &str, argument: &str) -> String {
+/// What it answers to a command of one argument.
+pub fn told(connection: &mut Connection, command: &str, argument: &str) -> String {
     cmd(command).arg(argument).query(connection).expect("it answers")
 }
 
 fn size(connection: &mut Connection) -> u64 {
     cmd("DBSIZE").query(connection).expect("it answers")
+}
+
+/// A master, its replica, and the sentinel that watches both.
+pub async fn under_sentinel() -> [Server; 3] {
+    let master = Server::start(&[]);
+    let port = master.port().to_string();
+    let follower = Server::start(&["--replicaof", "127.0.0.1", &port, "--repl-diskless-sync-delay", "0"]);
+    let mut connection = follower.connection();
+    wait_for("the replica follows", || told(&mut connection, "INFO", "replication").contains("master_link_status:up")).await;
+    let sentinel = Server::start_sentinel(&master);
+    let mut watched = sentinel.connection();
+    wait_for("the sentinel sees the replica", || told(&mut watched, "INFO", "sentinel").contains("slaves=1")).await;
+    [master, follower, sentinel]
+}
+
+/// Waits until the sentinel has made it master. A sentinel drops the connections of whom it promotes.
+pub async fn promoted(follower: &Server) {
+    wait_for("the replica is master", || told(&mut follower.connection(), "INFO", "replication").contains("role:master")).await;
 }
 
 /// Commits one record, and whether that happened.
@@ -48,23 +71,14 @@ async fn put(store: &RedisStore, name: &str) -> Result<bool, StoreError> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_master_that_sentinel_names_is_found_and_followed() {
-    let mut master = Server::start(&[]);
-    let port = master.port().to_string();
-    let follower = Server::start(&["--replicaof", "127.0.0.1", &port, "--repl-diskless-sync-delay", "0"]);
-    let mut connection = follower.connection();
-    wait_for("the replica follows", || told(&mut connection, "INFO", "replication").contains("master_link_status:up")).await;
-    let sentinel = Server::start_sentinel(&master);
-    let mut watched = sentinel.connection();
-    wait_for("the sentinel sees the replica", || told(&mut watched, "INFO", "sentinel").contains("slaves=1")).await;
-
+    let [mut master, follower, sentinel] = under_sentinel().await;
     let store = connect(&sentinel, RedisMode::Sentinel);
     wait_until(&store, StoreState::Connected).await;
     assert_eq!(put(&store, "a").await, Ok(true));
     master.kill();
     wait_until(&store, StoreState::MemoryFallback).await;
     assert!(put(&store, "b").await.is_err());
-    // A sentinel drops the connections of whom it promotes.
-    wait_for("the replica is master", || told(&mut follower.connection(), "INFO", "replication").contains("role:master")).await;
+    promoted(&follower).await;
     wait_until(&store, StoreState::Connected).await;
     assert_eq!(put(&store, "b").await, Ok(true));
     assert_eq!(size(&mut follower.connection()), 2);
@@ -75,14 +89,17 @@ fn node() -> Server {
     Server::start(&["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-require-full-coverage", "no"])
 }
 
-fn cluster(connection: &mut Connection, arguments: &[&str]) {
+/// One `CLUSTER` command.
+pub fn cluster(connection: &mut Connection, arguments: &[&str]) {
     let _: () = cmd("CLUSTER").arg(arguments).query(connection).expect("it answers");
 }
 
 /// The slot of `{v1}`.
-const SLOT: &str = "1165";
+pub const SLOT: &str = "1165";
 
-async fn meet(nodes: &[Server; 2]) -> [Connection; 2] {
+/// Two nodes of one cluster, the first of which has our slot, and a connection to each.
+pub async fn cluster_of_two() -> ([Server; 2], [Connection; 2]) {
+    let nodes = [node(), node()];
     let [mut one, mut other] = [nodes[0].connection(), nodes[1].connection()];
     cluster(&mut one, &["ADDSLOTSRANGE", "0", "8191"]);
     cluster(&mut other, &["ADDSLOTSRANGE", "8192", "16383"]);
@@ -93,13 +110,12 @@ async fn meet(nodes: &[Server; 2]) -> [Connection; 2] {
         wait_for("the nodes know each other", || told(connection, "CLUSTER", "INFO").contains("cluster_slots_assigned:16384")).await;
         wait_for("the cluster is whole", || told(connection, "CLUSTER", "INFO").contains("cluster_state:ok")).await;
     }
-    [one, other]
+    (nodes, [one, other])
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_node_that_has_our_slot_is_found_and_followed() {
-    let nodes = [node(), node()];
-    let [mut one, mut other] = meet(&nodes).await;
+    let (nodes, [mut one, mut other]) = cluster_of_two().await;
     let store = connect(&nodes[1], RedisMode::Cluster);
     wait_until(&store, StoreState::Connected).await;
     assert_eq!(put(&store, "a").await, Ok(true));

@@ -1,6 +1,7 @@
 //! A `redis-server` of a test's own: on a free port, without persistence, stopped when it is dropped.
 
 use std::{
+    collections::BTreeMap,
     net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -26,7 +27,7 @@ pub struct Server {
 impl Server {
     /// Starts one and waits until it answers.
     pub fn start(arguments: &[&str]) -> Self {
-        let mut server = Self::prepare(&[&["--save", "", "--appendonly", "no", "--databases", "128"], arguments].concat());
+        let mut server = Self::prepare(&[&["--save", "", "--appendonly", "no", "--databases", "1024"], arguments].concat());
         server.start_again();
         server
     }
@@ -102,6 +103,11 @@ impl Server {
         assert!(status.success());
     }
 
+    /// Whether it was started and not killed.
+    pub fn runs(&self) -> bool {
+        self.child.is_some()
+    }
+
     pub fn url(&self, database: u32) -> String {
         format!("redis://127.0.0.1:{}/{database}", self.port)
     }
@@ -114,9 +120,16 @@ impl Server {
         RedisConfig { url: self.url(database), mode: RedisMode::Standalone, sentinel_name: String::new() }
     }
 
-    /// A connection for the test itself.
+    /// A connection for the test itself. A sentinel drops those of whom it promotes, so one may break while it is made.
     pub fn connection(&self) -> Connection {
-        self.try_connect().expect("it runs")
+        (0..20).find_map(|_| self.try_connect()).expect("it runs")
+    }
+
+    /// How many were made, this one included.
+    pub fn connections(&self) -> u64 {
+        let info: String = ::redis::cmd("INFO").arg("stats").query(&mut self.connection()).expect("it answers");
+        let count = info.lines().find_map(|line| line.strip_prefix("total_connections_received:")?.trim().parse().ok());
+        count.expect("INFO tells it")
     }
 }
 
@@ -125,6 +138,16 @@ impl Drop for Server {
         self.kill();
         _ = std::fs::remove_dir_all(&self.directory);
     }
+}
+
+/// Calls of every command since the server started or the counters were reset.
+pub fn commands(connection: &mut Connection) -> BTreeMap<String, u64> {
+    let info: String = ::redis::cmd("INFO").arg("commandstats").query(connection).expect("it answers");
+    let count = |line: &str| {
+        let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
+        Some((name.to_owned(), rest.split(',').next()?.parse().ok()?))
+    };
+    info.lines().filter_map(count).collect()
 }
 
 /// A port that nobody listens on, at the moment.
