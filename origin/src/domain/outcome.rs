@@ -78,7 +78,6 @@ fn left(
                 if receipt::advance(&mut record, &mut note, &early) == Told::Failed {
                     refund_phone(settlement, quotas, transaction, view)?;
                 }
-                note.charged = if receipt::is_final(early.delivery) { None } else { note.charged };
             }
             let after = Some(note.to_value());
             transaction.write.push(Write { key: message_key(name), before: Before::Any, after, ttl_ms: Some(message::TTL_MS) });

@@ -102,7 +102,7 @@ pub fn advance(record: &mut ChallengeRecord, note: &mut MessageRecord, receipt: 
 }
 
 /// Whether nothing more is given back after such a receipt.
-pub fn is_final(delivery: Delivery) -> bool {
+fn is_final(delivery: Delivery) -> bool {
     matches!(delivery, Delivery::Failed | Delivery::Delivered)
 }
 
