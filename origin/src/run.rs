@@ -1,29 +1,15 @@
 //! The origin, put together and run: configuration in, a served listener out.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use otp_shared::snapshot::PhoneHasher;
-use tokio::{net::TcpListener, sync::Notify};
-use tokio_util::task::TaskTracker;
+use tokio::net::TcpListener;
 
 use crate::{
-    app::{
-        App, Settings, StoreKeys,
-        counters::Counters,
-        decisions::Decisions,
-        operators::{Operators, manual_kv::ManualKvCache},
-        publish,
-        records::Records,
-        status::SnapshotStatus,
-        timings::Timings,
-    },
+    app::{App, Publication, Sender, Settings, Telemetry, operators::Operators, publish, records::Records, secrets::Secrets},
     channels::{Channel, sms::Sms, whatsapp::WhatsApp},
     clock::{self, Clock, SystemClock},
     config::Config,
-    domain::{challenge::Challenges, limits::Policy, record::merge::Merging, session::Sessions},
+    domain::{limits::Policy, record::merge::Merging},
     edge::EdgeClient,
     http::{self, Http, health::Readiness, operators::page::session::AdminSessions, server, signed::EdgeKeys},
     store::{
@@ -70,7 +56,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     _ = app.served_phone("+250788123456");
     let publisher = tokio::spawn(publish::run(Arc::clone(&app)));
     let watcher = tokio::spawn({
-        let whatsapp = Arc::clone(&app.whatsapp);
+        let whatsapp = Arc::clone(&app.sender.whatsapp);
         async move { whatsapp.watch_templates().await }
     });
     http.readiness.set(true);
@@ -88,8 +74,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     server::serve(listener, http::router(http), leave).await;
     publisher.abort();
     watcher.abort();
-    app.tasks.close();
-    if tokio::time::timeout(SETTLE_PATIENCE, app.tasks.wait()).await.is_err() {
+    app.sender.tasks.close();
+    if tokio::time::timeout(SETTLE_PATIENCE, app.sender.tasks.wait()).await.is_err() {
         tracing::warn!(target: "otp::start", "the last bookkeeping was cut off");
     }
     Ok(())
@@ -99,31 +85,18 @@ async fn assemble(config: &Config) -> Result<(Arc<Http>, Option<Supervisor>), St
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (store, supervisor) = open_store(config, &clock).await?;
     let whatsapp = WhatsApp::new(config.whatsapp.clone(), Arc::clone(&clock));
-    let mut channels: Vec<Arc<dyn Channel>> = vec![Arc::clone(&whatsapp) as _];
-    if let Some(sms) = &config.sms {
-        channels.push(Sms::new(sms.provider.clone(), sms.budget.clone(), Arc::clone(&clock)));
-    }
+    let sms = config.sms.as_ref().map(|sms| Sms::new(sms.provider.clone(), sms.budget.clone(), Arc::clone(&clock)) as Arc<dyn Channel>);
     let (secret, previous) = (&config.secret, config.secret_previous.as_ref());
     let edge = config.edge_url.as_deref().map(|url| EdgeClient::new(url, &config.edge_secret, secret, previous));
     let app = App {
         settings: settings(config),
         store,
-        channels,
-        whatsapp,
-        published: Mutex::new(SnapshotStatus { edge: edge.is_some(), ..SnapshotStatus::default() }),
-        edge,
-        challenges: Challenges::new(secret, previous),
-        sessions: Sessions::new(secret, previous),
+        secrets: Secrets::new(secret, previous, &config.edge_secret),
+        sender: Sender::new(whatsapp, sms),
         operators: Operators::default(),
-        counters: Counters::new(Arc::clone(&clock)),
-        decisions: Decisions::default(),
-        timings: Timings::default(),
-        manual_kv: ManualKvCache::default(),
+        publication: Publication::new(edge),
+        telemetry: Telemetry::new(Arc::clone(&clock)),
         clock,
-        hasher: PhoneHasher::new(&config.edge_secret),
-        keys: StoreKeys::new(secret),
-        changed: Notify::new(),
-        tasks: TaskTracker::new(),
     };
     let http = Arc::new(Http {
         app: Arc::new(app),

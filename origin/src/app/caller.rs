@@ -34,8 +34,8 @@ impl Caller {
     /// What every judging call carries; `id` is random, `route` keeps the keys of two routes apart.
     pub fn call(&self, app: &App, id: [u8; 16], route: &str) -> Call {
         let idempotency = self.idempotency_key.as_ref().map(|key| Idempotency {
-            key: app.keys.idempotency(&[b"key", route.as_bytes(), key.as_bytes()]),
-            body: app.keys.idempotency(&[b"body", &self.body]),
+            key: app.secrets.keys.idempotency(&[b"key", route.as_bytes(), key.as_bytes()]),
+            body: app.secrets.keys.idempotency(&[b"body", &self.body]),
         });
         Call { id, nonce: self.nonce, operator_version: app.operators.version(), idempotency }
     }
@@ -55,7 +55,7 @@ impl App {
     /// Refuses whom an operator blocked.
     pub fn refuse_blacklisted(&self, phone: Option<(Phone, Country)>, address: IpAddr) -> Result<(), Refused> {
         let now_ms = self.clock.now_ms();
-        let sought = Sought { phone: phone.map(|(phone, _)| (phone, self.hasher.hash(&phone))), address: Some(address) };
+        let sought = Sought { phone: phone.map(|(phone, _)| (phone, self.secrets.hasher.hash(&phone))), address: Some(address) };
         match self.operators.blocks(&sought, phone.map(|(_, country)| country), now_ms) {
             Some(kind) => Err(Refused::Blacklisted(kind)),
             None => Ok(()),

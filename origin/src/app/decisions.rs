@@ -123,7 +123,7 @@ impl Decision {
             operation,
             outcome: "hung_up",
             phone: phone.map(|phone| phone.masked()),
-            key: phone.map(|phone| app.keys.phone(phone)),
+            key: phone.map(|phone| app.secrets.keys.phone(phone)),
             address: caller.origin().address,
             limit: None,
             retry_after_s: None,
@@ -161,7 +161,7 @@ impl Drop for Pending<'_> {
     fn drop(&mut self) {
         let mut decision = self.decision.clone();
         decision.took_ms = self.app.clock.now_ms().saturating_sub(decision.at_ms);
-        self.app.decisions.note(decision);
+        self.app.telemetry.decisions.note(decision);
     }
 }
 
@@ -169,7 +169,7 @@ impl App {
     /// [`App::request_code`], measured and recorded.
     pub async fn recorded_request(self: &Arc<Self>, body: OtpRequest, caller: Caller) -> Result<OtpAccepted, Refused> {
         let mut pending = Pending { app: self, decision: Decision::new(self, Operation::Request, &body.phone, &caller) };
-        let answer = self.timings.request.time(self.request_code(body, caller)).await;
+        let answer = self.telemetry.timings.request.time(self.request_code(body, caller)).await;
         match &answer {
             Ok(accepted) => {
                 pending.decision.outcome = "allowed";
@@ -184,7 +184,7 @@ impl App {
     /// [`App::verify_code`], measured and recorded.
     pub async fn recorded_verify(&self, body: VerifyRequest, caller: Caller) -> Result<Verified, Refused> {
         let mut pending = Pending { app: self, decision: Decision::new(self, Operation::Verify, &body.phone, &caller) };
-        let answer = self.timings.verify.time(self.verify_code(body, caller)).await;
+        let answer = self.telemetry.timings.verify.time(self.verify_code(body, caller)).await;
         match &answer {
             Ok(_) => pending.decision.outcome = "allowed",
             Err(refused) => pending.decision.refuse(refused),

@@ -12,7 +12,7 @@ impl App {
     pub async fn delivery_state(&self, challenge_id: &str) -> Result<DeliveryState, Refused> {
         let key = unproven_key(challenge_id).ok_or(Refused::ChallengeUnknown)?;
         let record = self.store.delivery(key).await?.ok_or(Refused::ChallengeUnknown)?;
-        Ok(state_at(&record, self.whatsapp.template_ttl_s(), self.clock.now_ms()))
+        Ok(state_at(&record, self.sender.whatsapp.template_ttl_s(), self.clock.now_ms()))
     }
 }
 

@@ -9,30 +9,20 @@ use std::{
     time::Duration,
 };
 
-use hmac::Mac;
-use otp_shared::{
-    phone::Phone,
-    secret::{self, Secret},
-    snapshot::PhoneHasher,
-};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use crate::{
     channels::{Channel, whatsapp::WhatsApp},
     clock::Clock,
-    domain::{
-        challenge::Challenges,
-        judgement::{MessageKey, PhoneKey, Quotas},
-        numbering::Countries,
-        session::Sessions,
-    },
+    domain::{judgement::Quotas, numbering::Countries},
     edge::EdgeClient,
 };
 use counters::Counters;
 use decisions::Decisions;
 use operators::{Operators, manual_kv::ManualKvCache};
 use records::Records;
+use secrets::Secrets;
 use status::SnapshotStatus;
 use timings::Timings;
 
@@ -48,6 +38,7 @@ pub mod publish;
 pub mod records;
 pub mod refusal;
 pub mod request;
+pub mod secrets;
 pub mod series;
 pub mod sessions;
 pub mod status;
@@ -74,7 +65,7 @@ pub struct Settings {
     pub send_deadline: Duration,
 }
 
-/// The origin, put together.
+/// The origin, put together: the parts that the use cases share.
 pub struct App {
     /// What the use cases need of the configuration.
     pub settings: Settings,
@@ -82,76 +73,69 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// Limits, used codes, operator state.
     pub store: Records,
+    /// What is made with secrets.
+    pub secrets: Secrets,
+    /// How codes leave.
+    pub sender: Sender,
+    /// This replica's copy of the operator state.
+    pub operators: Operators,
+    /// What the edge is told, and tells.
+    pub publication: Publication,
+    /// What happened since the start.
+    pub telemetry: Telemetry,
+}
+
+/// How codes leave.
+pub struct Sender {
     /// In the order they are tried.
     pub channels: Vec<Arc<dyn Channel>>,
     /// The first channel, where its own state is shown and its webhooks are read.
     pub whatsapp: Arc<WhatsApp>,
+    /// Sends and their bookkeeping, which run to their end whoever hangs up.
+    pub tasks: TaskTracker,
+}
+
+impl Sender {
+    /// WhatsApp, and text messages after it where they are configured.
+    pub fn new(whatsapp: Arc<WhatsApp>, sms: Option<Arc<dyn Channel>>) -> Self {
+        let channels = std::iter::once(Arc::clone(&whatsapp) as Arc<dyn Channel>).chain(sms).collect();
+        Self { channels, whatsapp, tasks: TaskTracker::new() }
+    }
+}
+
+/// What the edge is told, and tells.
+pub struct Publication {
     /// `None`: operator changes reach only the origin.
     pub edge: Option<EdgeClient>,
-    /// Ids and codes.
-    pub challenges: Challenges,
-    /// Session ids and cookies.
-    pub sessions: Sessions,
-    /// This replica's copy of the operator state.
-    pub operators: Operators,
-    /// What happened since the start.
+    /// What was published last, for `/otp/status`.
+    pub published: Mutex<SnapshotStatus>,
+    /// Wakes the publisher.
+    pub changed: Notify,
+    /// What ops wrote to KV by hand, as the edge listed it last.
+    pub manual_kv: ManualKvCache,
+}
+
+impl Publication {
+    /// Nothing is published yet.
+    pub fn new(edge: Option<EdgeClient>) -> Self {
+        let published = Mutex::new(SnapshotStatus { edge: edge.is_some(), ..SnapshotStatus::default() });
+        Self { edge, published, changed: Notify::new(), manual_kv: ManualKvCache::default() }
+    }
+}
+
+/// What happened since the start.
+pub struct Telemetry {
+    /// How often.
     pub counters: Counters,
     /// Why somebody was refused lately.
     pub decisions: Decisions,
     /// How long things take.
     pub timings: Timings,
-    /// What ops wrote to KV by hand, as the edge listed it last.
-    pub manual_kv: ManualKvCache,
-    /// Hashes numbers as the edge does.
-    pub hasher: PhoneHasher,
-    /// Hashes numbers, idempotency keys and the names of messages for the store.
-    pub keys: StoreKeys,
-    /// What was published last, for `/otp/status`.
-    pub published: Mutex<SnapshotStatus>,
-    /// Wakes the publisher.
-    pub changed: Notify,
-    /// Sends and their bookkeeping, which run to their end whoever hangs up.
-    pub tasks: TaskTracker,
 }
 
-/// The keys under which numbers, idempotency keys and the names of messages are hashed before they reach a store.
-pub struct StoreKeys {
-    phone: [u8; 32],
-    idempotency: [u8; 32],
-    message: [u8; 32],
-}
-
-impl StoreKeys {
-    /// Derives the keys.
-    pub fn new(secret: &Secret) -> Self {
-        Self {
-            phone: secret.derive("store/phone"),
-            idempotency: secret.derive("store/idempotency"),
-            message: secret.derive("store/message"),
-        }
+impl Telemetry {
+    /// Nothing has happened yet.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { counters: Counters::new(clock), decisions: Decisions::default(), timings: Timings::default() }
     }
-
-    /// The number's name in the store.
-    pub fn phone(&self, phone: Phone) -> PhoneKey {
-        PhoneKey(short_tag(&self.phone, &[phone.digits().as_bytes()]))
-    }
-
-    /// The name in the store of what a provider calls a message: a `wamid` holds the number.
-    pub fn message(&self, id: &str) -> MessageKey {
-        MessageKey(short_tag(&self.message, &[id.as_bytes()]))
-    }
-
-    /// The name of an idempotency key, for one route and number.
-    pub fn idempotency(&self, parts: &[&[u8]]) -> [u8; 16] {
-        short_tag(&self.idempotency, parts)
-    }
-}
-
-/// A 128-bit tag over parts, each with its length, so that no two lists of parts collide.
-fn short_tag(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 16] {
-    let feed = |mac: hmac::Hmac<sha2::Sha256>, part: &&[u8]| mac.chain_update((part.len() as u64).to_be_bytes()).chain_update(part);
-    let tag = parts.iter().fold(secret::mac(key), feed).finalize().into_bytes();
-    let mut short = [0; 16];
-    short.copy_from_slice(&tag[..16]);
-    short
 }

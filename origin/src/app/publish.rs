@@ -33,7 +33,7 @@ pub async fn run(app: Arc<App>) {
         }
         tokio::time::sleep(app.settings.publish_interval).await;
         let pause = Duration::from_secs(1).min(app.settings.publish_interval);
-        _ = tokio::time::timeout(pause, app.changed.notified()).await;
+        _ = tokio::time::timeout(pause, app.publication.changed.notified()).await;
     }
 }
 
@@ -41,7 +41,7 @@ impl App {
     /// One turn: nothing when another replica publishes, or when nothing changed.
     async fn publish_once(&self, published: &mut Published) -> Result<(), StoreError> {
         self.keep_operators_in_sync().await?;
-        let Some(edge) = &self.edge else { return Ok(()) };
+        let Some(edge) = &self.publication.edge else { return Ok(()) };
         let ttl_ms = super::request::duration_ms(self.settings.publish_interval) + LEASE_MARGIN_MS;
         let Some(lease) = self.store.lease(&self.settings.replica, ttl_ms).await? else {
             *published = None;
@@ -69,8 +69,8 @@ impl App {
 
     fn snapshot(&self, version: u64, changes: &[Change], holds: &[Hold]) -> Vec<u8> {
         let now_ms = self.clock.now_ms();
-        let mut builder = SnapshotBuilder::new(self.hasher.key_id(), version, now_ms / 1000);
-        add_blacklist(&mut builder, changes.iter(), &self.hasher, now_ms);
+        let mut builder = SnapshotBuilder::new(self.secrets.hasher.key_id(), version, now_ms / 1000);
+        add_blacklist(&mut builder, changes.iter(), &self.secrets.hasher, now_ms);
         for hold in holds {
             add_hold(&mut builder, hold);
         }
@@ -78,7 +78,7 @@ impl App {
     }
 
     fn note(&self, version: u64, changes: &[Change], result: Result<(), String>) {
-        let mut status = self.published.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut status = self.publication.published.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match result {
             Ok(()) => {
                 let now_s = self.clock.now_ms() / 1000;
@@ -96,7 +96,7 @@ impl App {
 
     /// What another replica publishes is not known here.
     fn leave_to_another(&self) {
-        let mut status = self.published.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut status = self.publication.published.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         *status = SnapshotStatus { edge: true, elsewhere: true, ..SnapshotStatus::default() };
     }
 }

@@ -55,7 +55,7 @@ impl App {
     /// Judges, sends, and answers with the challenge.
     pub async fn request_code(self: &Arc<Self>, body: OtpRequest, caller: Caller) -> Result<OtpAccepted, Refused> {
         let parsed = self.parse_request(&body)?;
-        let obstacle = self.channels.iter().map(|channel| channel.unavailable_reason(parsed.locale.as_ref()));
+        let obstacle = self.sender.channels.iter().map(|channel| channel.unavailable_reason(parsed.locale.as_ref()));
         self.refuse_blacklisted(Some((parsed.phone, parsed.country)), caller.address)?;
         refuse_without_channel(obstacle)?;
         let (call, verdict) = self.judge_request(&parsed, &caller).await?;
@@ -68,7 +68,7 @@ impl App {
             RequestVerdict::Interrupted(interruption) => return Err(interrupted(&interruption)),
         };
         let app = Arc::clone(self);
-        let sending = self.tasks.spawn(async move { app.send(parsed, call, charged, attempts_left).await });
+        let sending = self.sender.tasks.spawn(async move { app.send(parsed, call, charged, attempts_left).await });
         sending.await.unwrap_or(Err(Refused::DeliveryUnavailable { retry_after_s: DEFAULT_RETRY_AFTER_S }))
     }
 
@@ -86,16 +86,16 @@ impl App {
                 Challenge { key: ChallengeKey(clock::random()), expires_at_ms: now_ms + duration_ms(self.settings.challenge_ttl), purpose }
             }
             // Not whether it has ended: a repeat of an idempotency key is answered after that, too.
-            Some(id) => self.challenges.parse(id, phone).ok_or(Refused::ChallengeUnknown)?,
+            Some(id) => self.secrets.challenges.parse(id, phone).ok_or(Refused::ChallengeUnknown)?,
         };
-        let id = body.challenge_id.clone().unwrap_or_else(|| self.challenges.id(&challenge, phone));
+        let id = body.challenge_id.clone().unwrap_or_else(|| self.secrets.challenges.id(&challenge, phone));
         Ok(Parsed { phone, country, locale, challenge, id, resend: body.challenge_id.is_some(), consent: body.consent_version.clone() })
     }
 
     async fn judge_request(&self, parsed: &Parsed, caller: &Caller) -> Result<(RequestCall, RequestVerdict), Refused> {
         let mut call = self.request_call(parsed, caller);
         for _ in 0..MAX_STALE {
-            let verdict = self.timings.store.time(self.store.request(&call)).await?;
+            let verdict = self.telemetry.timings.store.time(self.store.request(&call)).await?;
             if verdict != RequestVerdict::Interrupted(Interruption::StaleOperatorState) {
                 return Ok((call, verdict));
             }
@@ -113,7 +113,7 @@ impl App {
             challenge: parsed.challenge.key,
             expires_at_ms: parsed.challenge.expires_at_ms,
             resend: parsed.resend,
-            phone: self.keys.phone(parsed.phone),
+            phone: self.secrets.keys.phone(parsed.phone),
             phone_hold: self.phone_hold(parsed.phone),
             address_hold: format!("address:{}", origin.address),
             origin,
@@ -122,7 +122,7 @@ impl App {
 
     /// The subject under which a number is held: the hash that the edge looks up.
     pub fn phone_hold(&self, phone: Phone) -> String {
-        format!("phone:{:016x}", self.hasher.hash(&phone).as_u64())
+        format!("phone:{:016x}", self.secrets.hasher.hash(&phone).as_u64())
     }
 
     async fn send(
@@ -141,9 +141,9 @@ impl App {
         };
         let now_ms = self.clock.now_ms();
         let delivery = if message_id.is_some() { Delivery::Accepted } else { Delivery::Unconfirmed };
-        let message = message_id.map(|id| self.keys.message(&id));
-        self.counters.add("sends", if delivery == Delivery::Accepted { "accepted" } else { "unconfirmed" });
-        self.counters.add("country_sends", parsed.country.as_str());
+        let message = message_id.map(|id| self.secrets.keys.message(&id));
+        self.telemetry.counters.add("sends", if delivery == Delivery::Accepted { "accepted" } else { "unconfirmed" });
+        self.telemetry.counters.add("country_sends", parsed.country.as_str());
         let answer = Answer {
             key: otp_shared::signature::hex(&parsed.challenge.key.0),
             expires_at_ms: parsed.challenge.expires_at_ms,
@@ -157,7 +157,7 @@ impl App {
         let settlement =
             Settlement { request, charged, outcome: SendOutcome::Left { channel, delivery, message, at_ms: now_ms }, answer: Some(answer) };
         let app = Arc::clone(&self);
-        self.tasks.spawn(async move { app.settle(settlement).await });
+        self.sender.tasks.spawn(async move { app.settle(settlement).await });
         Ok(accepted)
     }
 
@@ -165,7 +165,7 @@ impl App {
     /// one makes no second message; the error is why each of them refused.
     async fn send_by_any(&self, parsed: &Parsed) -> Result<(wire::Channel, Option<String>), Vec<Refusal>> {
         let mut refusals = Vec::new();
-        let Some(code) = self.challenges.code(&parsed.id, &parsed.challenge, parsed.phone) else { return Err(refusals) };
+        let Some(code) = self.secrets.challenges.code(&parsed.id, &parsed.challenge, parsed.phone) else { return Err(refusals) };
         let left_ms = parsed.challenge.expires_at_ms.saturating_sub(self.clock.now_ms());
         let message = Message {
             to: parsed.phone,
@@ -181,7 +181,7 @@ impl App {
                 continue;
             }
             let sending = channel.send(&message, deadline.saturating_duration_since(Instant::now()));
-            match self.timings.send.time(sending).await {
+            match self.telemetry.timings.send.time(sending).await {
                 Sent::Accepted { message_id } => return Ok((channel.name(), Some(message_id))),
                 Sent::Unconfirmed => return Ok((channel.name(), None)),
                 Sent::Refused(refusal) => refusals.push(refusal),
@@ -192,7 +192,7 @@ impl App {
 
     /// The channels in the order to try them. When the challenge's last message is known to have failed, another channel comes first.
     async fn in_order(&self, parsed: &Parsed) -> Vec<&Arc<dyn Channel>> {
-        let mut channels: Vec<_> = self.channels.iter().collect();
+        let mut channels: Vec<_> = self.sender.channels.iter().collect();
         if parsed.resend && channels.len() > 1 {
             let failed = self.failed_channel(parsed.challenge.key).await;
             channels.sort_by_key(|channel| Some(channel.name()) == failed);
@@ -204,7 +204,7 @@ impl App {
     async fn failed_channel(&self, challenge: ChallengeKey) -> Option<wire::Channel> {
         // A store that does not answer costs the better guess, not the send.
         let record = self.store.delivery(challenge).await.ok()??;
-        let state = state_at(&record, self.whatsapp.template_ttl_s(), self.clock.now_ms());
+        let state = state_at(&record, self.sender.whatsapp.template_ttl_s(), self.clock.now_ms());
         (state.delivery == Delivery::Failed).then_some(state.channel)
     }
 
@@ -214,7 +214,7 @@ impl App {
         let undeliverable = refusals.contains(&Refusal::Undeliverable);
         let outcome = if undeliverable { SendOutcome::Undeliverable } else { SendOutcome::Failed };
         let refused = told(refusals);
-        self.counters.add(
+        self.telemetry.counters.add(
             "sends",
             match refused {
                 _ if undeliverable => "undeliverable",
@@ -228,7 +228,7 @@ impl App {
 
     async fn settle(&self, settlement: Settlement) {
         if let Err(error) = self.store.settle(&settlement).await {
-            self.counters.add("errors", "settle");
+            self.telemetry.counters.add("errors", "settle");
             tracing::warn!(target: "otp::request", %error, "what became of a send could not be noted");
         }
     }
@@ -237,7 +237,7 @@ impl App {
         let answer: Answer = serde_json::from_str(answer).map_err(|_| Refused::ChallengeUnknown)?;
         let key = otp_shared::signature::unhex(&answer.key).ok_or(Refused::ChallengeUnknown)?;
         let challenge = Challenge { key: ChallengeKey(key), expires_at_ms: answer.expires_at_ms, purpose: Purpose::Login };
-        Ok(self.accepted(&answer, self.challenges.id(&challenge, phone)))
+        Ok(self.accepted(&answer, self.secrets.challenges.id(&challenge, phone)))
     }
 
     /// The 202, with durations as of now.

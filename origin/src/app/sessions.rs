@@ -45,7 +45,7 @@ impl App {
 
     /// `Ok(None)`: not an id that verifying a code made.
     async fn cookie_of_verified(&self, session_id: &str) -> Result<Option<Cookie>, Refused> {
-        let Some(verified) = self.sessions.read(session_id, Use::SessionId, self.clock.now_ms()) else { return Ok(None) };
+        let Some(verified) = self.secrets.sessions.read(session_id, Use::SessionId, self.clock.now_ms()) else { return Ok(None) };
         if self.is_revoked(&verified).await? {
             return Err(Refused::SessionNotAuthorised);
         }
@@ -64,7 +64,7 @@ impl App {
 
     /// The session of a cookie, if it is good.
     pub async fn session_of(&self, cookie: Option<&str>) -> Result<Session, Refused> {
-        let read = |token| self.sessions.read(token, Use::Cookie, self.clock.now_ms());
+        let read = |token| self.secrets.sessions.read(token, Use::Cookie, self.clock.now_ms());
         let session = cookie.and_then(read).ok_or(Refused::Unauthorized)?;
         if self.is_revoked(&session).await? { Err(Refused::Unauthorized) } else { Ok(session) }
     }
@@ -86,6 +86,6 @@ impl App {
 
     fn cookie(&self, name: String, holder: Holder, lasts: Duration) -> Cookie {
         let session = Session { name, holder, expires_at_ms: self.clock.now_ms() + duration_ms(lasts) };
-        Cookie { token: self.sessions.sign(&session, Use::Cookie), max_age_s: lasts.as_secs() }
+        Cookie { token: self.secrets.sessions.sign(&session, Use::Cookie), max_age_s: lasts.as_secs() }
     }
 }

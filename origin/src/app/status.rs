@@ -62,13 +62,13 @@ pub struct SnapshotStatus {
 impl App {
     /// How the service does.
     pub fn status(&self) -> Status {
-        let refused = self.counters.origin().remove("limited").unwrap_or_default();
+        let refused = self.telemetry.counters.origin().remove("limited").unwrap_or_default();
         let limits = Limit::ALL.iter().map(|limit| (limit.name(), self.settings.quotas.of(*limit))).collect();
         Status {
             redis: self.store.state(),
             rate_limits: RateLimits { limits, refused },
             template: self.template_status(),
-            whatsapp: self.whatsapp.sending(),
+            whatsapp: self.sender.whatsapp.sending(),
             snapshot: self.snapshot_status(),
         }
     }
@@ -95,19 +95,19 @@ impl App {
 
     /// Whether codes may be sent, and what an operator should look at.
     fn template_status(&self) -> whatsapp::TemplateReport {
-        let mut status = self.whatsapp.status();
+        let mut status = self.sender.whatsapp.status();
         status.warnings.extend(self.consent_mismatches());
         status
     }
 
     /// Where the languages of consent and of the template differ, in words.
     pub fn consent_mismatches(&self) -> Vec<String> {
-        let languages: Vec<_> = self.whatsapp.status().languages.into_iter().map(|language| language.code).collect();
+        let languages: Vec<_> = self.sender.whatsapp.status().languages.into_iter().map(|language| language.code).collect();
         consent::mismatches(&languages)
     }
 
     /// What of the operator state is published to the edge.
     pub fn snapshot_status(&self) -> SnapshotStatus {
-        self.published.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.publication.published.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 }

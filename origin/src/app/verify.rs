@@ -24,26 +24,26 @@ impl App {
         let typed = Code::parse(&body.code).ok_or(Refused::InvalidField("code: six digits"))?;
         self.refuse_blacklisted(Some((phone, country)), caller.address)?;
         // Not whether it has ended: a repeat of an idempotency key is answered after that, too.
-        let challenge = self.challenges.parse(&body.challenge_id, phone).ok_or(Refused::ChallengeUnknown)?;
-        let code = self.challenges.code(&body.challenge_id, &challenge, phone).ok_or(Refused::ChallengeUnknown)?;
+        let challenge = self.secrets.challenges.parse(&body.challenge_id, phone).ok_or(Refused::ChallengeUnknown)?;
+        let code = self.secrets.challenges.code(&body.challenge_id, &challenge, phone).ok_or(Refused::ChallengeUnknown)?;
         let now_ms = self.clock.now_ms();
         let mut call = VerifyCall {
             call: caller.call(self, clock::random(), "verify"),
             challenge: challenge.key,
             expires_at_ms: challenge.expires_at_ms,
             correct: code.matches(&typed),
-            phone: self.keys.phone(phone),
+            phone: self.secrets.keys.phone(phone),
             origin: caller.origin(),
             answer: now_ms.to_string(),
         };
         for _ in 0..MAX_STALE {
-            let verdict = self.timings.store.time(self.store.verify(&call)).await?;
+            let verdict = self.telemetry.timings.store.time(self.store.verify(&call)).await?;
             if verdict != VerifyVerdict::Interrupted(Interruption::StaleOperatorState) {
                 let verified_at_ms = accept(&verdict, now_ms).inspect_err(|refused| self.count_verify(refused))?;
-                self.counters.add("verifies", "accepted");
-                self.counters.add("country_verifies", country.as_str());
-                let session = self.sessions.of_challenge(challenge.key, phone, verified_at_ms);
-                return Ok(Verified { verified: true, session_id: self.sessions.sign(&session, Use::SessionId) });
+                self.telemetry.counters.add("verifies", "accepted");
+                self.telemetry.counters.add("country_verifies", country.as_str());
+                let session = self.secrets.sessions.of_challenge(challenge.key, phone, verified_at_ms);
+                return Ok(Verified { verified: true, session_id: self.secrets.sessions.sign(&session, Use::SessionId) });
             }
             self.sync_operators().await?;
             self.refuse_blacklisted(Some((phone, country)), caller.address)?;
@@ -54,7 +54,7 @@ impl App {
 
     fn count_verify(&self, refused: &Refused) {
         if matches!(refused, Refused::CodeIncorrect { .. }) {
-            self.counters.add("verifies", "incorrect");
+            self.telemetry.counters.add("verifies", "incorrect");
         }
     }
 }

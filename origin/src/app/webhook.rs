@@ -42,19 +42,19 @@ impl App {
     }
 
     async fn handle_event(&self, event: Event) -> Result<(), StoreError> {
-        self.whatsapp.handle_event(&event);
+        self.sender.whatsapp.handle_event(&event);
         match event {
             Event::Receipt { reference, message_id, delivery, error_code, .. } => {
                 let reason = (delivery == Delivery::Failed).then(|| failure(error_code));
                 let challenge = reference.as_deref().and_then(unhex).map(ChallengeKey);
-                self.receipt(Receipt { challenge, message: self.keys.message(&message_id), delivery, reason }).await?;
+                self.receipt(Receipt { challenge, message: self.secrets.keys.message(&message_id), delivery, reason }).await?;
             }
             Event::Inbound { id, from, kind, about, at_s } => self.inbound(&id, from, kind, about.as_deref(), at_s).await?,
             Event::Unknown { field } => {
-                self.counters.add("webhooks", "unknown");
+                self.telemetry.counters.add("webhooks", "unknown");
                 tracing::debug!(target: "otp::webhook", field, "an event of an unknown kind");
             }
-            _ => self.counters.add("webhooks", "state"),
+            _ => self.telemetry.counters.add("webhooks", "state"),
         }
         Ok(())
     }
@@ -62,20 +62,20 @@ impl App {
     async fn receipt(&self, receipt: Receipt) -> Result<(), StoreError> {
         let known = self.store.receipt(&receipt).await?;
         // Meta repeats receipts, and `read` is told as another `delivered`.
-        self.counters.add_once("receipts", if known { delivery_name(receipt.delivery) } else { "unknown" }, receipt.message);
+        self.telemetry.counters.add_once("receipts", if known { delivery_name(receipt.delivery) } else { "unknown" }, receipt.message);
         Ok(())
     }
 
     async fn inbound(&self, id: &str, from: Phone, kind: InboundKind, about: Option<&str>, at_s: u64) -> Result<(), StoreError> {
-        if !self.store.first_time(&hex(&self.keys.message(id).0), REMEMBERED_MS).await? {
-            self.counters.add("webhooks", "repeated");
+        if !self.store.first_time(&hex(&self.secrets.keys.message(id).0), REMEMBERED_MS).await? {
+            self.telemetry.counters.add("webhooks", "repeated");
             return Ok(());
         }
         match kind {
             InboundKind::Stop => self.owner_wishes(from, true, at_s).await,
             InboundKind::Start => self.owner_wishes(from, false, at_s).await,
             InboundKind::DidNotRequest => self.disowned(from, about).await?,
-            InboundKind::Other => self.counters.add("webhooks", "inbound"),
+            InboundKind::Other => self.telemetry.counters.add("webhooks", "inbound"),
         }
         Ok(())
     }
@@ -83,10 +83,10 @@ impl App {
     /// Somebody got a code that they did not ask for. Whoever asked pays for it; the owner of the number does not.
     async fn disowned(&self, from: Phone, about: Option<&str>) -> Result<(), StoreError> {
         let charged = match about {
-            Some(message) => self.store.report_unsolicited(self.keys.message(message), DISOWNED_SENDS).await?,
+            Some(message) => self.store.report_unsolicited(self.secrets.keys.message(message), DISOWNED_SENDS).await?,
             None => false,
         };
-        self.counters.add("webhooks", "did_not_request");
+        self.telemetry.counters.add("webhooks", "did_not_request");
         tracing::warn!(target: "otp::abuse", phone = from.masked(), charged, "the owner says that the code was not requested");
         Ok(())
     }
@@ -100,14 +100,14 @@ impl App {
         let by_operator = self.operators.find(&target, now_ms).is_some_and(|entry| entry.actor != OWNER);
         let overtaken = self.operators.newest_ms(&target).is_some_and(|newest| newest > at_ms);
         if by_operator || overtaken || at_ms + STOP_MS <= now_ms {
-            self.counters.add("webhooks", "overruled");
+            self.telemetry.counters.add("webhooks", "overruled");
             return;
         }
         let note = if stop { "STOP from the number's owner" } else { "START from the number's owner" };
         let ttl_ms = stop.then(|| at_ms + STOP_MS - now_ms);
         let proposed = ProposedChange { target, present: stop, actor: OWNER.to_owned(), note: note.to_owned(), ttl_ms };
         match self.change_as_of(proposed, at_ms).await {
-            Ok(_) => self.counters.add("webhooks", if stop { "stop" } else { "start" }),
+            Ok(_) => self.telemetry.counters.add("webhooks", if stop { "stop" } else { "start" }),
             Err(error) => tracing::error!(target: "otp::webhook", %error, phone = from.masked(), "an owner's wish could not be kept"),
         }
     }

@@ -74,10 +74,10 @@ fn left(
     let name = message.or(early.as_ref().map(|early| early.message));
     match name {
         Some(name) => {
-            if let Some(early) = early {
-                if receipt::advance(&mut record, &mut note, &early) == Told::Failed {
-                    refund_phone(settlement, quotas, transaction, view)?;
-                }
+            if let Some(early) = early
+                && receipt::advance(&mut record, &mut note, &early) == Told::Failed
+            {
+                refund_phone(settlement, quotas, transaction, view)?;
             }
             let after = Some(note.to_value());
             transaction.write.push(Write { key: message_key(name), before: Before::Any, after, ttl_ms: Some(message::TTL_MS) });

@@ -12,6 +12,6 @@ use super::{Shared, problem_response::ProblemResponse, signed::Signed};
 /// `POST /internal/edge/counters`: 204; a repeat counts nothing.
 pub async fn counters(State(http): Shared, signed: Signed) -> Result<Response, ProblemResponse> {
     let (delta, _) = signed.json::<EdgeCounters>()?;
-    http.app.counters.report(&delta);
+    http.app.telemetry.counters.report(&delta);
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -81,7 +81,7 @@ pub async fn get(State(http): Shared) -> Response {
 
 fn render(app: &App) -> String {
     let mut text = Text::default();
-    origin(&mut text, &app.counters.origin());
+    origin(&mut text, &app.telemetry.counters.origin());
     edge(&mut text, app);
     states(&mut text, app);
     durations(&mut text, app);
@@ -103,7 +103,7 @@ fn origin(text: &mut Text, counts: &Counts) {
 }
 
 fn edge(text: &mut Text, app: &App) {
-    let counts = app.counters.edge();
+    let counts = app.telemetry.counters.edge();
     let of = |name: &str| counts.get(name).into_iter().flatten();
     text.family(EDGE_PASSED);
     of("passed").for_each(|(_, count)| text.sample(EDGE_PASSED.0, &[], count));
@@ -112,7 +112,7 @@ fn edge(text: &mut Text, app: &App) {
     text.family(EDGE_ERRORS);
     of("errors").for_each(|(part, count)| text.sample(EDGE_ERRORS.0, &[("part", part)], count));
     text.family(EDGE_AGE);
-    if let Some(age_s) = app.counters.newest_report().and_then(|report| report.snapshot_age_s) {
+    if let Some(age_s) = app.telemetry.counters.newest_report().and_then(|report| report.snapshot_age_s) {
         text.sample(EDGE_AGE.0, &[], age_s);
     }
 }
@@ -127,17 +127,17 @@ fn states(text: &mut Text, app: &App) {
         text.sample(REDIS.0, &[("state", name)], u8::from(app.store_state() == state));
     }
     text.gauge(SKEW, seconds(app.clock_skew_ms()));
-    let sending = app.whatsapp.sending();
+    let sending = app.sender.whatsapp.sending();
     text.family(BREAKER);
     for state in ["sending", "outage", "maintenance", "halted"] {
         text.sample(BREAKER.0, &[("state", state)], u8::from(sending.state == state));
     }
     text.family(WHATSAPP_ERRORS);
     sending.errors.iter().for_each(|(code, count)| text.sample(WHATSAPP_ERRORS.0, &[("code", &code.to_string())], count));
-    text.gauge(TEMPLATE, app.whatsapp.status().approved.map_or(-1, i8::from));
+    text.gauge(TEMPLATE, app.sender.whatsapp.status().approved.map_or(-1, i8::from));
     text.gauge(PUBLISHED, app.snapshot_status().published_at_s.unwrap_or_default());
     entries(text, app);
-    text.gauge(STARTED, app.counters.started_ms() / 1000);
+    text.gauge(STARTED, app.telemetry.counters.started_ms() / 1000);
     text.family(BUILD);
     text.sample(BUILD.0, &[("version", env!("CARGO_PKG_VERSION"))], 1);
 }
@@ -151,7 +151,7 @@ fn entries(text: &mut Text, app: &App) {
 
 fn durations(text: &mut Text, app: &App) {
     text.family(DURATION);
-    for (of, histogram) in app.timings.all() {
+    for (of, histogram) in app.telemetry.timings.all() {
         let figures = histogram.figures();
         let bounds = BOUNDS_MS.iter().map(|bound_ms| seconds(*bound_ms)).chain(["+Inf".to_owned()]);
         for (bound, count) in bounds.zip(figures.at_most) {

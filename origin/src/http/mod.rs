@@ -123,12 +123,12 @@ fn in_our_words(response: Response) -> Response {
 fn count(app: &App, method: &Method, route: &str, status: StatusCode, code: &str, limit: &str) {
     // A method may be any word, and a word of a stranger's is no label.
     let method = if KNOWN_METHODS.contains(method) { method.as_str() } else { "other" };
-    app.counters.add("answers", &format!("{method} {route} {}", status.as_u16()));
+    app.telemetry.counters.add("answers", &format!("{method} {route} {}", status.as_u16()));
     if !code.is_empty() {
-        app.counters.add("refused", code);
+        app.telemetry.counters.add("refused", code);
     }
     if !limit.is_empty() {
-        app.counters.add("limited", limit);
+        app.telemetry.counters.add("limited", limit);
     }
 }
 

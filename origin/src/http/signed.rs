@@ -84,7 +84,7 @@ impl FromRequest<Arc<Http>> for Signed {
 
 /// Which check failed is for our log; the caller learns only that one did.
 fn refuse(http: &Http, error: SignatureError) -> ProblemResponse {
-    http.app.counters.add("errors", "signature");
+    http.app.telemetry.counters.add("errors", "signature");
     tracing::warn!(target: "otp::http", %error, "a request that the edge should have signed");
     ProblemResponse::new(Problem::new(Code::Unauthorized, "This route takes only requests that come through the edge."))
         .header(headers::SIGNATURE_STATUS, headers::SIGNATURE_REFUSED)

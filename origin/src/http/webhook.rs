@@ -31,7 +31,7 @@ pub struct Handshake {
 
 /// The challenge, echoed only to who knows the token.
 pub async fn get(State(http): Shared, Query(asked): Query<Handshake>, _signed: Signed) -> Result<Response, ProblemResponse> {
-    let known = http.app.whatsapp.webhook_verifier().is_verify_token(asked.verify_token.as_deref().unwrap_or_default());
+    let known = http.app.sender.whatsapp.webhook_verifier().is_verify_token(asked.verify_token.as_deref().unwrap_or_default());
     match asked.challenge {
         Some(challenge) if known && asked.mode.as_deref() == Some("subscribe") => {
             Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], challenge).into_response())
@@ -43,14 +43,14 @@ pub async fn get(State(http): Shared, Query(asked): Query<Handshake>, _signed: S
 /// 200 once the events are taken.
 pub async fn post(State(http): Shared, signed: Signed) -> Result<Response, ProblemResponse> {
     let signature = signed::header(&signed.headers, SIGNATURE_HEADER);
-    if !http.app.whatsapp.webhook_verifier().is_signed(signature, &signed.body) {
-        http.app.counters.add("webhooks", "forged");
+    if !http.app.sender.whatsapp.webhook_verifier().is_signed(signature, &signed.body) {
+        http.app.telemetry.counters.add("webhooks", "forged");
         return Err(Problem::new(Code::Forbidden, "X-Hub-Signature-256 does not match.").into());
     }
     match webhook::parse(&signed.body) {
         Ok(events) => http.app.handle_events(events).await.map_err(Refused::from)?,
         Err(error) => {
-            http.app.counters.add("webhooks", "malformed");
+            http.app.telemetry.counters.add("webhooks", "malformed");
             tracing::warn!(target: "otp::webhook", %error, "a signed webhook that is not understood");
             return Err(Problem::new(Code::InvalidBody, "The webhook is not understood.").into());
         }

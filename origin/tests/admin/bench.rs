@@ -16,21 +16,13 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use otp_origin::{
-    app::{
-        App, Settings, StoreKeys,
-        counters::Counters,
-        decisions::Decisions,
-        operators::{Operators, manual_kv::ManualKvCache},
-        records::Records,
-        status::SnapshotStatus,
-        timings::Timings,
-    },
+    app::{App, Publication, Sender, Settings, Telemetry, operators::Operators, records::Records, secrets::Secrets},
     channels::{
         Channel, Message, Refusal, Sent,
         whatsapp::{WhatsApp, WhatsAppConfig},
     },
     clock::{Clock, ManualClock},
-    domain::{challenge::Challenges, judgement::Quotas, limits::Policy, locale::Locale, numbering::Countries, session::Sessions},
+    domain::{judgement::Quotas, limits::Policy, locale::Locale, numbering::Countries},
     edge::EdgeClient,
     http::{Http, admin_auth::AdminTokens, health::Readiness, operators::page::session::AdminSessions, router, signed::EdgeKeys},
     store::memory::Memory,
@@ -39,11 +31,9 @@ use otp_shared::{
     headers, routes,
     secret::Secret,
     signature::{Direction, Keyring, Parts},
-    snapshot::PhoneHasher,
     wire,
 };
 use serde_json::{Value, json};
-use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
@@ -232,21 +222,15 @@ fn app(clock: &Arc<ManualClock>, codes: &Arc<Codes>, edge_url: Option<&str>) -> 
             send_deadline: Duration::from_secs(8),
         },
         store: Records::new(Arc::clone(&memory) as _, memory, Policy { quotas: Quotas::default(), hold_threshold: 5 }),
-        channels: vec![Arc::clone(codes) as _],
-        whatsapp: WhatsApp::new(whatsapp(), Arc::clone(&shared_clock)),
-        published: Mutex::new(SnapshotStatus { edge: edge.is_some(), ..SnapshotStatus::default() }),
-        edge,
-        challenges: Challenges::new(&secret, None),
-        sessions: Sessions::new(&secret, None),
+        secrets: Secrets::new(&secret, None, &edge_secret),
+        sender: Sender {
+            channels: vec![Arc::clone(codes) as _],
+            whatsapp: WhatsApp::new(whatsapp(), Arc::clone(&shared_clock)),
+            tasks: TaskTracker::new(),
+        },
         operators: Operators::default(),
-        counters: Counters::new(Arc::clone(&shared_clock)),
-        decisions: Decisions::default(),
-        timings: Timings::default(),
-        manual_kv: ManualKvCache::default(),
-        hasher: PhoneHasher::new(&edge_secret),
-        keys: StoreKeys::new(&secret),
-        changed: Notify::new(),
-        tasks: TaskTracker::new(),
+        publication: Publication::new(edge),
+        telemetry: Telemetry::new(Arc::clone(&shared_clock)),
         clock: shared_clock,
     }
 }

@@ -126,8 +126,8 @@ impl App {
 
     async fn apply(&self, changes: &[Change], now_ms: u64) -> Result<Vec<Stored>, Refused> {
         let stored = self.make_durable(changes).await?;
-        self.operators.merge(changes.iter().cloned(), None, &self.hasher, now_ms);
-        self.changed.notify_one();
+        self.operators.merge(changes.iter().cloned(), None, &self.secrets.hasher, now_ms);
+        self.publication.changed.notify_one();
         Ok(vec![stored])
     }
 

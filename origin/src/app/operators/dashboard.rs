@@ -82,17 +82,17 @@ pub struct Counters {
 impl App {
     /// The figures now.
     pub fn dashboard(&self) -> Dashboard {
-        let origin = self.counters.origin();
+        let origin = self.telemetry.counters.origin();
         Dashboard {
             replica: self.settings.replica.clone(),
-            since_s: self.counters.started_ms() / 1000,
+            since_s: self.telemetry.counters.started_ms() / 1000,
             status: self.status(),
             delivery: delivery(&origin),
             conversion: conversion(&origin),
-            counters: Counters { origin, edge: self.counters.edge() },
-            report: self.counters.newest_report(),
-            decisions: self.decisions.newest(&DecisionFilter::All, DECISIONS),
-            minutes: self.counters.minutes(),
+            counters: Counters { origin, edge: self.telemetry.counters.edge() },
+            report: self.telemetry.counters.newest_report(),
+            decisions: self.telemetry.decisions.newest(&DecisionFilter::All, DECISIONS),
+            minutes: self.telemetry.counters.minutes(),
         }
     }
 }

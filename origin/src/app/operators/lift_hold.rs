@@ -49,7 +49,7 @@ impl App {
         }
         let kind = if subject.starts_with("phone:") { "phone" } else { "ip" };
         tracing::info!(target: "otp::admin", who = actor, r#type = kind, "a hold was lifted");
-        self.changed.notify_one();
+        self.publication.changed.notify_one();
         Ok(())
     }
 

@@ -63,7 +63,7 @@ impl App {
             (None, None) => (DecisionFilter::All, None),
             (Some(phone), None) => {
                 let phone = parse_phone(phone)?;
-                (DecisionFilter::Phone(self.keys.phone(phone)), Some(self.state_of_phone(phone).await?))
+                (DecisionFilter::Phone(self.secrets.keys.phone(phone)), Some(self.state_of_phone(phone).await?))
             }
             (None, Some(ip)) => {
                 let (ip, address) = parse_address(ip)?;
@@ -71,13 +71,13 @@ impl App {
             }
             (Some(_), Some(_)) => return Err(Refused::InvalidField("phone or ip, not both")),
         };
-        let decisions = self.decisions.newest(&filter, fields::page_size(look_up.limit));
-        let (replica, since_s) = (self.settings.replica.clone(), self.counters.started_ms() / 1000);
+        let decisions = self.telemetry.decisions.newest(&filter, fields::page_size(look_up.limit));
+        let (replica, since_s) = (self.settings.replica.clone(), self.telemetry.counters.started_ms() / 1000);
         Ok(LookedUp { replica, since_s, state, decisions })
     }
 
     async fn state_of_phone(&self, phone: Phone) -> Result<SubjectState, Refused> {
-        let caller = Caller { phone: Some((phone, self.hasher.hash(&phone))), address: None };
+        let caller = Caller { phone: Some((phone, self.secrets.hasher.hash(&phone))), address: None };
         let blacklisted_by = self.operators.blocks(&caller, numbering::country(phone), self.clock.now_ms());
         self.with_hold(blacklisted_by, &self.phone_hold(phone)).await
     }

@@ -45,9 +45,9 @@ impl ManualKvEntry {
 impl App {
     /// What was written by hand, no older than `max_age_ms`; the error says why it is not known.
     pub(super) async fn manual_kv_entries(&self, max_age_ms: u64) -> Result<Arc<ManualKvEntries>, String> {
-        let Some(edge) = &self.edge else { return Ok(Arc::default()) };
+        let Some(edge) = &self.publication.edge else { return Ok(Arc::default()) };
         let now_ms = self.clock.now_ms();
-        let known = self.manual_kv.lock().clone();
+        let known = self.publication.manual_kv.lock().clone();
         if let Some((_, listed)) = known.filter(|(at_ms, _)| now_ms.saturating_sub(*at_ms) <= max_age_ms) {
             return listed;
         }
@@ -56,7 +56,7 @@ impl App {
             Ok(answer) => answer.map(Arc::new).map_err(|error| error.to_string()),
             Err(_) => Err("the edge took too long to list what was written by hand".to_owned()),
         };
-        *self.manual_kv.lock() = Some((now_ms, listed.clone()));
+        *self.publication.manual_kv.lock() = Some((now_ms, listed.clone()));
         listed
     }
 }

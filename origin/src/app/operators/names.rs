@@ -53,7 +53,7 @@ impl EntryName {
 impl App {
     /// The name of an entry or session in forms and lists that must not hold the number or the id itself.
     pub fn reference(&self, target: &Target) -> String {
-        hex(&self.keys.idempotency(&[b"dashboard", target.key().as_bytes()]))
+        hex(&self.secrets.keys.idempotency(&[b"dashboard", target.key().as_bytes()]))
     }
 
     /// The newest change of an operator's blacklist entry, in force or not.

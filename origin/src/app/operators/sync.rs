@@ -28,23 +28,23 @@ impl App {
             version = self.merge_in_parts(&newer).await?;
         }
         let news = copy.changes.len();
-        self.operators.merge(copy.changes, Some(version), &self.hasher, now_ms);
+        self.operators.merge(copy.changes, Some(version), &self.secrets.hasher, now_ms);
         tracing::debug!(target: "otp::operator", theirs = news, given = newer.len(), version, "operator state synchronised");
         Ok(())
     }
 
     /// Merges the copies that replicas left at the edge; done once, before anything is published.
     pub async fn recover_operators(&self) {
-        let Some(edge) = &self.edge else { return };
+        let Some(edge) = &self.publication.edge else { return };
         match edge.operator_copies(self.clock.now_ms()).await {
-            Ok(changes) => self.operators.merge(changes, None, &self.hasher, self.clock.now_ms()),
+            Ok(changes) => self.operators.merge(changes, None, &self.secrets.hasher, self.clock.now_ms()),
             Err(error) => tracing::warn!(target: "otp::operator", %error, "the copies at the edge cannot be read"),
         }
     }
 
     /// Writes this replica's copy, together with `more` changes, to the edge's KV.
     pub(in crate::app) async fn backup(&self, more: &[Change]) -> Result<(), ()> {
-        let edge = self.edge.as_ref().ok_or(())?;
+        let edge = self.publication.edge.as_ref().ok_or(())?;
         let mut state = collect(self.operators.changes());
         more.iter().cloned().for_each(|change| _ = state.merge(change));
         let changes: Vec<_> = state.changes().cloned().collect();

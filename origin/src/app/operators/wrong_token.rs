@@ -9,7 +9,7 @@ use super::super::{App, refusal::Refused};
 impl App {
     /// Why a wrong token is refused. A store that does not answer costs the limit, not the refusal.
     pub async fn wrong_admin_token(&self, peer: Option<IpAddr>) -> Refused {
-        self.counters.add("errors", "admin_token");
+        self.telemetry.counters.add("errors", "admin_token");
         tracing::warn!(target: "otp::admin", peer = peer.map(tracing::field::display), "a wrong admin token");
         let key = peer.map_or_else(String::new, |address| Address::from(address).to_string());
         match self.store.charge(Limit::AdminAuth, &key).await {
