@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use otp_shared::{
     address::Address,
-    problem::{Code, Problem},
+    problem::{Problem, ProblemCode},
     signature::hex,
     snapshot::PhoneHash,
 };
@@ -46,7 +46,7 @@ impl Binding {
 
     /// What the caller is told when it says stop.
     pub fn refusal(self) -> Refusal {
-        let problem = Problem::new(Code::Burst, "Too many requests at once; wait a moment.").retry_after_s(self.period_s());
+        let problem = Problem::new(ProblemCode::Burst, "Too many requests at once; wait a moment.").retry_after_s(self.period_s());
         Refusal::from(problem).because(self.name())
     }
 }

@@ -8,7 +8,7 @@
 
 use otp_shared::{
     headers::{IDEMPOTENCY_KEY, REQUEST_ID},
-    problem::Code,
+    problem::ProblemCode,
     routes::{self, Forward, RouteError},
 };
 
@@ -113,7 +113,7 @@ pub fn headers(path: &str, site: &Site) -> Vec<(&'static str, String)> {
 /// A page of somebody else must not sign a fan in, as somebody whose messages the fan would then read (login CSRF).
 pub fn refuse_foreign(fan: Forward, site: &Site) -> Result<(), Refusal> {
     if fan == Forward::FromOnboarding && *site == Site::Foreign {
-        return Err(Refusal::new(Code::Forbidden, "A page of another site cannot sign anybody in.").because("origin"));
+        return Err(Refusal::new(ProblemCode::Forbidden, "A page of another site cannot sign anybody in.").because("origin"));
     }
     Ok(())
 }
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn a_strangers_page_signs_nobody_in() {
         let code = |fan, site| refuse_foreign(fan, &site).err().map(|refusal| refusal.problem.code);
-        assert_eq!(code(Forward::FromOnboarding, Site::Foreign), Some(Code::Forbidden));
+        assert_eq!(code(Forward::FromOnboarding, Site::Foreign), Some(ProblemCode::Forbidden));
         for site in [Site::NoPage, Site::Own, listed()] {
             assert_eq!(code(Forward::FromOnboarding, site.clone()), None, "{site:?}");
         }

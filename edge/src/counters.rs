@@ -3,7 +3,7 @@
 //! **Invariant:** a report is built once and keeps its sequence number until it is known to have arrived, so that the origin counts it
 //! once however often it is sent.
 
-use otp_shared::problem::Code;
+use otp_shared::problem::ProblemCode;
 
 use crate::json::Object;
 
@@ -51,7 +51,7 @@ impl Counters {
     }
 
     /// A request was refused here.
-    pub fn refuse(&mut self, code: Code) {
+    pub fn refuse(&mut self, code: ProblemCode) {
         add_one(&mut self.refused, code.as_str());
     }
 
@@ -150,8 +150,8 @@ mod tests {
     #[test]
     fn refusals_alone_are_reported_too() {
         let mut counters = Counters::new("a1".into());
-        counters.refuse(Code::Blacklisted);
-        counters.refuse(Code::Blacklisted);
+        counters.refuse(ProblemCode::Blacklisted);
+        counters.refuse(ProblemCode::Blacklisted);
         counters.error("kv_read");
         assert_eq!(counters.plan(NOW_MS), Some(0));
         let expected = EdgeCounters {

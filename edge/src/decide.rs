@@ -5,7 +5,7 @@
 
 use otp_shared::{
     phone::Phone,
-    problem::{Code, Problem},
+    problem::{Problem, ProblemCode},
     routes::{self, Forward, RouteError},
     snapshot::Match,
 };
@@ -38,14 +38,14 @@ pub fn admit(facts: &Facts) -> Result<Route, Refusal> {
         return Err(too_large(limit));
     }
     if matches!(route, Route::Forward(fan) if is_fan_post(fan)) && !facts.is_json() {
-        return Err(Refusal::new(Code::UnsupportedMediaType, "Send the body with Content-Type: application/json."));
+        return Err(Refusal::new(ProblemCode::UnsupportedMediaType, "Send the body with Content-Type: application/json."));
     }
     Ok(route)
 }
 
 /// The refusal of a body that is larger than its route allows, announced or not.
 pub fn too_large(limit: usize) -> Refusal {
-    Refusal::new(Code::TooLarge, format!("The body may have at most {limit} bytes here."))
+    Refusal::new(ProblemCode::TooLarge, format!("The body may have at most {limit} bytes here."))
 }
 
 fn route(facts: &Facts) -> Result<Route, RouteError> {
@@ -116,11 +116,11 @@ fn said(fan: Forward, body: &[u8]) -> Result<Said, Refusal> {
 
 /// Quotes nothing of what was sent: that may be a number or a code.
 fn invalid_body() -> Refusal {
-    Refusal::new(Code::InvalidBody, "The body has to be a JSON object of texts with the documented members, each once.")
+    Refusal::new(ProblemCode::InvalidBody, "The body has to be a JSON object of texts with the documented members, each once.")
 }
 
 fn phone(text: &str) -> Result<Phone, Refusal> {
-    Phone::parse(text).map_err(|error| Refusal::new(Code::InvalidPhone, format!("{error}.")))
+    Phone::parse(text).map_err(|error| Refusal::new(ProblemCode::InvalidPhone, format!("{error}.")))
 }
 
 fn refuse_known(fan: Forward, client: Client, known: &Known<'_>, now_s: u64) -> Result<(), Refusal> {
@@ -135,7 +135,7 @@ fn refuse_known(fan: Forward, client: Client, known: &Known<'_>, now_s: u64) -> 
 
 fn refuse_blacklisted(client: Client, known: &Known<'_>, now_s: u64) -> Result<(), Refusal> {
     match known.snapshots.blacklisted(client, known.keys, now_s) {
-        Some(Match { kind, .. }) => Err(Refusal::new(Code::Blacklisted, "This number or address is blocked.").because(kind)),
+        Some(Match { kind, .. }) => Err(Refusal::new(ProblemCode::Blacklisted, "This number or address is blocked.").because(kind)),
         None => Ok(()),
     }
 }
@@ -144,7 +144,7 @@ fn refuse_held(client: Client, known: &Known<'_>, now_s: u64) -> Result<(), Refu
     let told = known.holds.until_s(client.phone, client.address.map(Into::into), now_s);
     let broadcast = known.snapshots.held(client, known.keys, now_s);
     let Some(until_s) = told.max(broadcast.and_then(|held| held.until_s)) else { return Ok(()) };
-    let problem = Problem::new(Code::EdgeHold, "This number or address asked again too often while it was refused.");
+    let problem = Problem::new(ProblemCode::EdgeHold, "This number or address asked again too often while it was refused.");
     let because = broadcast.map_or("remembered", |held| held.kind);
     Err(Refusal::from(problem.retry_after_s(until_s.saturating_sub(now_s))).because(because))
 }
@@ -177,7 +177,7 @@ mod tests {
         }
     }
 
-    fn code<T>(result: Result<T, Refusal>) -> Option<Code> {
+    fn code<T>(result: Result<T, Refusal>) -> Option<ProblemCode> {
         result.err().map(|refusal| refusal.problem.code)
     }
 
@@ -210,26 +210,26 @@ mod tests {
     #[test]
     fn what_is_not_known_is_not_forwarded() {
         for path in ["/", "/admin/otp/dashboard", "/metrics", "/internal/edge/counters"] {
-            assert_eq!(code(admit(&facts("GET", path))), Some(Code::NotFound), "{path}");
+            assert_eq!(code(admit(&facts("GET", path))), Some(ProblemCode::NotFound), "{path}");
         }
-        assert_eq!(code(admit(&facts("GET", "/otp/verify"))), Some(Code::MethodNotAllowed));
-        assert_eq!(code(admit(&facts("POST", "/internal/edge/hand"))), Some(Code::MethodNotAllowed));
+        assert_eq!(code(admit(&facts("GET", "/otp/verify"))), Some(ProblemCode::MethodNotAllowed));
+        assert_eq!(code(admit(&facts("POST", "/internal/edge/hand"))), Some(ProblemCode::MethodNotAllowed));
     }
 
     #[test]
     fn an_announced_length_over_the_routes_limit_is_refused() {
         let announced = |path, length| code(admit(&Facts { content_length: Some(length), ..facts("POST", path) }));
         assert_eq!(announced("/otp/request", 4096), None);
-        assert_eq!(announced("/otp/request", 4097), Some(Code::TooLarge));
+        assert_eq!(announced("/otp/request", 4097), Some(ProblemCode::TooLarge));
         assert_eq!(announced("/webhooks/whatsapp", 3 << 20), None);
-        assert_eq!(announced("/webhooks/whatsapp", (3 << 20) + 1), Some(Code::TooLarge));
+        assert_eq!(announced("/webhooks/whatsapp", (3 << 20) + 1), Some(ProblemCode::TooLarge));
     }
 
     #[test]
     fn a_fans_body_has_to_be_json_and_metas_may_be_anything() {
         let plain = |path| code(admit(&Facts { content_type: Some("text/plain".into()), ..facts("POST", path) }));
-        assert_eq!(plain("/otp/request"), Some(Code::UnsupportedMediaType));
-        assert_eq!(plain("/auth/fan/from-onboarding"), Some(Code::UnsupportedMediaType));
+        assert_eq!(plain("/otp/request"), Some(ProblemCode::UnsupportedMediaType));
+        assert_eq!(plain("/auth/fan/from-onboarding"), Some(ProblemCode::UnsupportedMediaType));
         assert_eq!(plain("/webhooks/whatsapp"), None);
     }
 
@@ -237,7 +237,7 @@ mod tests {
     fn a_body_that_is_not_of_the_form_is_refused_without_quoting_it() {
         for body in ["", "{", "[]", r#"{"phone":250788123456}"#, r#"{"phone":"+250788123456","admin":true}"#, r#"{"locale":"rw"}"#] {
             let refusal = Memory::default().judge(Forward::Request, "/otp/request", body).unwrap_err();
-            assert_eq!(refusal.problem.code, Code::InvalidBody, "{body}");
+            assert_eq!(refusal.problem.code, ProblemCode::InvalidBody, "{body}");
             assert!(!refusal.problem.detail.contains("2507") && !refusal.problem.detail.contains("admin"), "{}", refusal.problem.detail);
         }
     }
@@ -246,10 +246,10 @@ mod tests {
     fn a_number_that_is_none_is_refused() {
         for phone in ["lol", "0788123456", "+250", ""] {
             let body = format!(r#"{{"phone":"{phone}"}}"#);
-            assert_eq!(code(Memory::default().judge(Forward::Request, "/otp/request", &body)), Some(Code::InvalidPhone), "{phone}");
+            assert_eq!(code(Memory::default().judge(Forward::Request, "/otp/request", &body)), Some(ProblemCode::InvalidPhone), "{phone}");
         }
         let body = VERIFY.replace("+250788123456", "lol");
-        assert_eq!(code(Memory::default().judge(Forward::Verify, "/otp/verify", &body)), Some(Code::InvalidPhone));
+        assert_eq!(code(Memory::default().judge(Forward::Verify, "/otp/verify", &body)), Some(ProblemCode::InvalidPhone));
     }
 
     #[test]
@@ -257,9 +257,9 @@ mod tests {
         let memory = Memory::blacklisting("phone", "+250788123456");
         for phone in ["+250788123456", "00250 788 123 456", "+250-788-123-456"] {
             let body = format!(r#"{{"phone":"{phone}"}}"#);
-            assert_eq!(code(memory.judge(Forward::Request, "/otp/request", &body)), Some(Code::Blacklisted), "{phone}");
+            assert_eq!(code(memory.judge(Forward::Request, "/otp/request", &body)), Some(ProblemCode::Blacklisted), "{phone}");
         }
-        assert_eq!(code(memory.judge(Forward::Verify, "/otp/verify", VERIFY)), Some(Code::Blacklisted));
+        assert_eq!(code(memory.judge(Forward::Verify, "/otp/verify", VERIFY)), Some(ProblemCode::Blacklisted));
     }
 
     #[test]
@@ -270,7 +270,7 @@ mod tests {
             (Forward::Verify, "/otp/verify", VERIFY),
             (Forward::FromOnboarding, "/auth/fan/from-onboarding", "{}"),
         ] {
-            assert_eq!(code(memory.judge(fan, path, body)), Some(Code::Blacklisted), "{path}");
+            assert_eq!(code(memory.judge(fan, path, body)), Some(ProblemCode::Blacklisted), "{path}");
         }
     }
 
@@ -290,7 +290,7 @@ mod tests {
         let notice = HoldNotice { subject: HeldSubject::Phone, until_s: NOW_S + 42 };
         memory.holds.remember(notice, Some(Phone::parse("+250788123456").unwrap()), None, NOW_S);
         let refusal = memory.judge(Forward::Request, "/otp/request", REQUEST).unwrap_err();
-        assert_eq!((refusal.problem.code, refusal.problem.retry_after_s), (Code::EdgeHold, Some(42)));
+        assert_eq!((refusal.problem.code, refusal.problem.retry_after_s), (ProblemCode::EdgeHold, Some(42)));
         assert!(memory.judge(Forward::Verify, "/otp/verify", VERIFY).is_ok());
     }
 

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use otp_shared::{
     country::Country,
     headers::{self, HoldNotice},
-    problem::{Code, Problem},
+    problem::{Problem, ProblemCode},
     routes::INTERNAL_COUNTERS,
     signature::{Parts, hex},
 };
@@ -131,7 +131,7 @@ pub fn weigh(status: u16, signature_status: Option<&str>, hold: Option<&str>) ->
 
 /// What a fan is told when the origin cannot be reached, is too slow, or refuses the edge itself.
 pub fn unavailable() -> Refusal {
-    Refusal::from(Problem::new(Code::OriginUnavailable, "Please try again in a moment.").retry_after_s(RETRY_AFTER_S))
+    Refusal::from(Problem::new(ProblemCode::OriginUnavailable, "Please try again in a moment.").retry_after_s(RETRY_AFTER_S))
 }
 
 /// Long enough for a restarted replica to be ready, short enough that a fan waits for it.

@@ -7,7 +7,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use otp_shared::{
     kv::operator_replica,
-    problem::Code,
+    problem::ProblemCode,
     routes::{INTERNAL_HAND, INTERNAL_OPERATOR, INTERNAL_SNAPSHOT, RouteError},
     signature::{Claimed, Parts, SignatureError},
     snapshot::Snapshot,
@@ -81,14 +81,14 @@ fn unauthorized(error: SignatureError) -> Refusal {
         SignatureError::NoAddress => "no_address",
         SignatureError::Forged => "forged",
     };
-    Refusal::new(Code::Unauthorized, "This call is for the origin, which signs it.").because(because)
+    Refusal::new(ProblemCode::Unauthorized, "This call is for the origin, which signs it.").because(because)
 }
 
 /// Checks a snapshot that is to be published against the version of the newest one known.
 pub fn newer_snapshot(body: Vec<u8>, newest: u64) -> Result<Snapshot, Refusal> {
-    let snapshot = Snapshot::decode(body).map_err(|error| Refusal::new(Code::InvalidBody, error.to_string()))?;
+    let snapshot = Snapshot::decode(body).map_err(|error| Refusal::new(ProblemCode::InvalidBody, error.to_string()))?;
     if snapshot.version() <= newest {
-        return Err(Refusal::new(Code::Conflict, format!("The edge already has version {newest}.")));
+        return Err(Refusal::new(ProblemCode::Conflict, format!("The edge already has version {newest}.")));
     }
     Ok(snapshot)
 }
@@ -127,10 +127,10 @@ impl StoredCopy {
 
 /// Checks a copy against the one that is stored: 409 when lower. The same version again is stored again; it is the same copy.
 pub fn newer_copy(facts: &Facts, body: Vec<u8>, stored: Option<&[u8]>) -> Result<StoredCopy, Refusal> {
-    let version = version(&facts.query).ok_or_else(|| Refusal::new(Code::InvalidBody, "The query has to be version=N."))?;
+    let version = version(&facts.query).ok_or_else(|| Refusal::new(ProblemCode::InvalidBody, "The query has to be version=N."))?;
     match stored.and_then(StoredCopy::decode) {
         Some(stored) if version < stored.version => {
-            Err(Refusal::new(Code::Conflict, format!("The edge already has version {}.", stored.version)))
+            Err(Refusal::new(ProblemCode::Conflict, format!("The edge already has version {}.", stored.version)))
         }
         _ => Ok(StoredCopy { version, data: body }),
     }
@@ -190,7 +190,7 @@ mod tests {
         Claimed { content_digest: &signed.content_digest, signature_input: &signed.signature_input, signature: &signed.signature }
     }
 
-    fn code<T>(result: Result<T, Refusal>) -> Option<Code> {
+    fn code<T>(result: Result<T, Refusal>) -> Option<ProblemCode> {
         result.err().map(|refusal| refusal.problem.code)
     }
 
@@ -225,16 +225,16 @@ mod tests {
         let facts = facts("PUT", "/internal/edge/snapshot", "");
         let mut signed = sign(&facts, b"");
         signed.signature = format!("otp=:{}:", BASE64.encode([0; 32]));
-        assert_eq!(code(verify_headers(&keys(), &facts, &claimed(&signed), NOW_S)), Some(Code::Unauthorized));
+        assert_eq!(code(verify_headers(&keys(), &facts, &claimed(&signed), NOW_S)), Some(ProblemCode::Unauthorized));
     }
 
     #[test]
     fn a_swapped_body_path_or_query_is_refused() {
         let signed_for = facts("PUT", "/internal/edge/operator/a", "version=3");
         let signed = sign(&signed_for, b"sealed");
-        assert_eq!(code(verify(&keys(), &signed_for, b"other", &claimed(&signed), NOW_S)), Some(Code::Unauthorized));
+        assert_eq!(code(verify(&keys(), &signed_for, b"other", &claimed(&signed), NOW_S)), Some(ProblemCode::Unauthorized));
         for other in [facts("PUT", "/internal/edge/operator/b", "version=3"), facts("PUT", "/internal/edge/operator/a", "version=4")] {
-            assert_eq!(code(verify_headers(&keys(), &other, &claimed(&signed), NOW_S)), Some(Code::Unauthorized));
+            assert_eq!(code(verify_headers(&keys(), &other, &claimed(&signed), NOW_S)), Some(ProblemCode::Unauthorized));
         }
     }
 
@@ -242,16 +242,16 @@ mod tests {
     fn the_edges_own_signature_is_not_the_origins() {
         let facts = facts("GET", "/internal/edge/hand", "");
         let signed = keys().to_origin.sign(&parts(&facts, b""), NOW_S, [7; 16]);
-        assert_eq!(code(verify_headers(&keys(), &facts, &claimed(&signed), NOW_S)), Some(Code::Unauthorized));
+        assert_eq!(code(verify_headers(&keys(), &facts, &claimed(&signed), NOW_S)), Some(ProblemCode::Unauthorized));
     }
 
     #[test]
     fn only_a_newer_snapshot_is_taken() {
         let body = blacklisting("phone", "+250788000001", 5);
         assert_eq!(newer_snapshot(body.clone(), 4).map(|snapshot| snapshot.version()), Ok(5));
-        assert_eq!(code(newer_snapshot(body.clone(), 5)), Some(Code::Conflict));
-        assert_eq!(code(newer_snapshot(body, 6)), Some(Code::Conflict));
-        assert_eq!(code(newer_snapshot(b"no snapshot".to_vec(), 0)), Some(Code::InvalidBody));
+        assert_eq!(code(newer_snapshot(body.clone(), 5)), Some(ProblemCode::Conflict));
+        assert_eq!(code(newer_snapshot(body, 6)), Some(ProblemCode::Conflict));
+        assert_eq!(code(newer_snapshot(b"no snapshot".to_vec(), 0)), Some(ProblemCode::InvalidBody));
     }
 
     #[test]
@@ -265,11 +265,11 @@ mod tests {
     fn a_lower_copy_is_a_conflict_and_the_same_one_is_stored_again() {
         let stored = StoredCopy { version: 3, data: b"old".to_vec() }.encode();
         let put = |query: &str| newer_copy(&facts("PUT", "/internal/edge/operator/a", query), b"new".to_vec(), Some(&stored));
-        assert_eq!(code(put("version=2")), Some(Code::Conflict));
+        assert_eq!(code(put("version=2")), Some(ProblemCode::Conflict));
         assert_eq!(put("version=3"), Ok(StoredCopy { version: 3, data: b"new".to_vec() }));
         assert_eq!(put("version=4").map(|copy| copy.version), Ok(4));
-        assert_eq!(code(put("")), Some(Code::InvalidBody));
-        assert_eq!(code(put("version=-1")), Some(Code::InvalidBody));
+        assert_eq!(code(put("")), Some(ProblemCode::InvalidBody));
+        assert_eq!(code(put("version=-1")), Some(ProblemCode::InvalidBody));
     }
 
     #[test]

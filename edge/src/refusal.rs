@@ -6,7 +6,7 @@
 use otp_shared::{
     headers::REQUEST_ID,
     phone::Phone,
-    problem::{Code, MEDIA_TYPE, Problem},
+    problem::{MEDIA_TYPE, Problem, ProblemCode},
     routes::RouteError,
 };
 
@@ -25,7 +25,7 @@ pub struct Refusal {
 
 impl Refusal {
     /// A refusal with nothing but its code and detail.
-    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+    pub fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
         Self::from(Problem::new(code, detail))
     }
 
@@ -59,9 +59,9 @@ impl From<Problem> for Refusal {
 impl From<RouteError> for Refusal {
     fn from(error: RouteError) -> Self {
         match error {
-            RouteError::NotFound => Self::new(Code::NotFound, "The edge knows no such path."),
+            RouteError::NotFound => Self::new(ProblemCode::NotFound, "The edge knows no such path."),
             RouteError::MethodNotAllowed(methods) => {
-                Self { allow: Some(methods), ..Self::new(Code::MethodNotAllowed, format!("This path takes {methods}.")) }
+                Self { allow: Some(methods), ..Self::new(ProblemCode::MethodNotAllowed, format!("This path takes {methods}.")) }
             }
         }
     }
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_a_problem_document_that_nobody_caches() {
-        let reply = Refusal::new(Code::NotFound, "Nothing.").reply();
+        let reply = Refusal::new(ProblemCode::NotFound, "Nothing.").reply();
         assert_eq!(reply.status, 404);
         assert_eq!(header(&reply, "content-type"), Some("application/problem+json"));
         assert_eq!(header(&reply, "cache-control"), Some("no-store"));
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_refusal_that_ends_says_when() {
-        let reply = Refusal::from(Problem::new(Code::EdgeHold, "Later.").retry_after_s(42)).reply();
+        let reply = Refusal::from(Problem::new(ProblemCode::EdgeHold, "Later.").retry_after_s(42)).reply();
         assert_eq!((reply.status, header(&reply, "retry-after")), (429, Some("42")));
         assert!(reply.body.contains(r#""retryAfterS":42"#), "{}", reply.body);
     }
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn the_caller_is_not_told_which_entry_matched() {
-        let refusal = Refusal::new(Code::Blacklisted, "Blocked.").because("prefix");
+        let refusal = Refusal::new(ProblemCode::Blacklisted, "Blocked.").because("prefix");
         assert!(!refusal.reply().body.contains("prefix"));
     }
 }

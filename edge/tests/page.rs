@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use otp_shared::{country::Country, phone::Phone, problem::Code, wire::Delivery};
+use otp_shared::{country::Country, phone::Phone, problem::ProblemCode, wire::Delivery};
 use serde_json::Value;
 
 const INDEX: &str = include_str!("../page/index.html");
@@ -114,11 +114,11 @@ fn the_script_is_of_2015() {
 #[test]
 fn every_problem_has_words_in_every_language() {
     for (language, words) in words() {
-        for code in Code::ALL {
+        for code in ProblemCode::ALL {
             let text = words.get(&format!("problems.{}", code.as_str()));
             assert!(text.is_some_and(|text| text.len() > 15), "{language}: what does a fan read for {}?", code.as_str());
         }
-        let ours: BTreeSet<&str> = Code::ALL.iter().map(|code| code.as_str()).chain(["offline", "unknown"]).collect();
+        let ours: BTreeSet<&str> = ProblemCode::ALL.iter().map(|code| code.as_str()).chain(["offline", "unknown"]).collect();
         let told = words.keys().filter_map(|key| key.strip_prefix("problems."));
         assert_eq!(told.filter(|code| !ours.contains(code)).collect::<Vec<_>>(), [""; 0], "{language}: no such problem");
     }

@@ -7,7 +7,9 @@ use otp_origin::{
     app::records::Records,
     clock::SystemClock,
     domain::{
-        judgement::{Call, ChallengeKey, Origin, PhoneKey, Quotas, RequestCall, RequestVerdict, SendOutcome, Settlement, VerifyCall},
+        evaluation::{
+            Call, ChallengeKey, ClientNetwork, PhoneKey, Quotas, RequestCall, RequestVerdict, SendOutcome, SendReport, VerifyCall,
+        },
         limits::Policy,
     },
     store::memory::Memory,
@@ -45,7 +47,7 @@ async fn flood() {
 async fn one(store: &Records, n: u128) {
     let id = n.to_be_bytes();
     let address = format!("10.{}.{}.{}", n >> 16 & 255, n >> 8 & 255, n & 255);
-    let origin = Origin { address: address.clone(), site: None };
+    let network = ClientNetwork { address: address.clone(), site: None };
     let expires_at_ms = u64::MAX / 4096;
     let call = |salt: u8| Call { id: salted(id, salt), nonce: salted(id, salt), operator_version: 0, idempotency: None };
     let request = RequestCall {
@@ -54,14 +56,14 @@ async fn one(store: &Records, n: u128) {
         expires_at_ms,
         resend: false,
         phone: PhoneKey(id),
-        origin: origin.clone(),
+        network: network.clone(),
         phone_hold: format!("phone:{n:016x}"),
         address_hold: format!("address:{address}"),
     };
     // Full, it refuses; that is what bounds it.
     let Ok(RequestVerdict::Send { charged, .. }) = store.request(&request).await else { return };
     let outcome = SendOutcome::Left { channel: Channel::Whatsapp, delivery: Delivery::Accepted, message: None, at_ms: 0 };
-    _ = store.settle(&Settlement { request, charged, outcome, answer: None }).await;
+    _ = store.record_outcome(&SendReport { request, charged, outcome, answer: None }).await;
     if n.is_multiple_of(2) {
         let guess = VerifyCall {
             call: call(2),
@@ -69,7 +71,7 @@ async fn one(store: &Records, n: u128) {
             expires_at_ms,
             correct: true,
             phone: PhoneKey(id),
-            origin,
+            network,
             answer: "1790000000000".to_owned(),
         };
         _ = store.verify(&guess).await;

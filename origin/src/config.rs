@@ -11,7 +11,7 @@ use otp_shared::{
 
 use crate::{
     channels::whatsapp::WhatsAppConfig,
-    domain::{judgement::Quotas, numbering::Countries},
+    domain::{evaluation::Quotas, numbering::Countries},
     http::admin_auth::AdminTokens,
     store::redis::RedisConfig,
 };

@@ -24,7 +24,7 @@ const SEND_DEADLINE: Duration = Duration::from_secs(8);
 /// How long a start waits for Redis before it goes on without.
 const REDIS_PATIENCE: Duration = Duration::from_secs(2);
 /// How long the last bookkeeping may take after the last answer.
-pub const SETTLE_PATIENCE: Duration = Duration::from_secs(10);
+pub const BOOKKEEPING_PATIENCE: Duration = Duration::from_secs(10);
 /// Between readiness dropping and the listener closing: a load balancer's time to notice.
 pub const LEAVE_NOTICE: Duration = Duration::from_millis(300);
 
@@ -75,7 +75,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     publisher.abort();
     watcher.abort();
     app.sender.tasks.close();
-    if tokio::time::timeout(SETTLE_PATIENCE, app.sender.tasks.wait()).await.is_err() {
+    if tokio::time::timeout(BOOKKEEPING_PATIENCE, app.sender.tasks.wait()).await.is_err() {
         tracing::warn!(target: "otp::start", "the last bookkeeping was cut off");
     }
     Ok(())

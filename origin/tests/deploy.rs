@@ -15,7 +15,7 @@ use k8s_openapi::api::{
 use otp_origin::{
     config::{Config, variables},
     http::{openapi, server::DRAIN},
-    run::{LEAVE_NOTICE, SETTLE_PATIENCE},
+    run::{BOOKKEEPING_PATIENCE, LEAVE_NOTICE},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -149,7 +149,7 @@ fn shares_are_those_of_as_many_replicas_as_may_run() {
 #[test]
 fn a_pod_is_given_the_time_that_a_graceful_end_may_take() {
     let notice = container().lifecycle.and_then(|lifecycle| lifecycle.pre_stop?.sleep).map_or(0, |sleep| sleep.seconds);
-    let needed = LEAVE_NOTICE + DRAIN + SETTLE_PATIENCE;
+    let needed = LEAVE_NOTICE + DRAIN + BOOKKEEPING_PATIENCE;
     let given = pod().termination_grace_period_seconds.unwrap() - notice;
     assert!(u64::try_from(given).unwrap() > needed.as_secs(), "{given} s for {needed:?}");
 }

@@ -13,7 +13,7 @@ use otp_origin::{
     config,
     http::{metrics, openapi},
 };
-use otp_shared::{limits::Limit, problem::Code};
+use otp_shared::{limits::Limit, problem::ProblemCode};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -111,12 +111,12 @@ fn every_flag_of_xtask_is_documented() {
 #[test]
 fn every_problem_code_is_documented_with_its_status() {
     let text = read("docs/api.md");
-    for code in Code::ALL {
+    for code in ProblemCode::ALL {
         assert!(text.contains(&format!("| `{}` | {} |", code.as_str(), code.status())), "{}", code.as_str());
     }
     let section = text.split("### Problem codes").nth(1).unwrap();
     let rows = section.lines().filter(|line| line.starts_with("| `")).count();
-    assert_eq!(rows, Code::ALL.len(), "a code that there is not");
+    assert_eq!(rows, ProblemCode::ALL.len(), "a code that there is not");
 }
 
 #[test]

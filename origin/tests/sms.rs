@@ -9,7 +9,7 @@ use otp_origin::{
         sms::{AfricasTalking, Budget, Provider, Sms, Twilio},
     },
     clock::{ManualClock, SystemClock},
-    domain::{challenge::Code, locale::Locale},
+    domain::{challenge::Passcode, locale::Locale},
 };
 use otp_shared::phone::Phone;
 
@@ -50,7 +50,7 @@ fn channels(graph: &Graph) -> [Arc<Sms>; 2] {
 fn message() -> Message {
     Message {
         to: Phone::parse(FAN).expect("a number"),
-        code: Code::parse(CODE).expect("six digits"),
+        code: Passcode::parse(CODE).expect("six digits"),
         locale: Locale::parse("rw").ok(),
         reference: "req-1".to_owned(),
         lifetime: Duration::from_mins(5),

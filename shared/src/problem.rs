@@ -10,17 +10,17 @@ macro_rules! codes {
         /// The stable code of a refusal.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
-        pub enum Code { $(#[doc = $title] $variant),+ }
+        pub enum ProblemCode { $(#[doc = $title] $variant),+ }
 
-        impl Code {
+        impl ProblemCode {
             /// Every code, for documents and tests.
-            pub const ALL: &'static [Code] = &[$(Code::$variant),+];
+            pub const ALL: &'static [ProblemCode] = &[$(ProblemCode::$variant),+];
             /// The HTTP status it is answered with.
-            pub const fn status(self) -> u16 { match self { $(Code::$variant => $status),+ } }
+            pub const fn status(self) -> u16 { match self { $(ProblemCode::$variant => $status),+ } }
             /// The code as apps see it.
-            pub const fn as_str(self) -> &'static str { match self { $(Code::$variant => $code),+ } }
+            pub const fn as_str(self) -> &'static str { match self { $(ProblemCode::$variant => $code),+ } }
             /// The same short sentence for every refusal of this code.
-            pub const fn title(self) -> &'static str { match self { $(Code::$variant => $title),+ } }
+            pub const fn title(self) -> &'static str { match self { $(ProblemCode::$variant => $title),+ } }
         }
     };
 }
@@ -55,7 +55,7 @@ codes! {
     AdminDisabled 503 "admin_disabled" "No admin token is configured.",
 }
 
-impl Code {
+impl ProblemCode {
     /// Whether the answer must say when to come back.
     pub const fn needs_retry_after(self) -> bool {
         matches!(self.status(), 429 | 503)
@@ -66,7 +66,7 @@ impl Code {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The stable code.
-    pub code: Code,
+    pub code: ProblemCode,
     /// What is wrong with this request, for a person. Holds no number, code or token.
     pub detail: String,
     /// The limit that refused, as in `request.phone.hour`.
@@ -98,7 +98,7 @@ struct Document<'a> {
 
 impl Problem {
     /// A refusal; one that must say when to come back says [`DEFAULT_RETRY_AFTER_S`] until told better.
-    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+    pub fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
         let retry_after_s = code.needs_retry_after().then_some(DEFAULT_RETRY_AFTER_S);
         Self { code, detail: detail.into(), limit: None, retry_after_s, attempts_left: None }
     }
@@ -144,7 +144,8 @@ mod tests {
 
     #[test]
     fn the_document_is_pinned() {
-        let problem = Problem::new(Code::RateLimited, "Too many codes for this number.").limit("request.phone.hour").retry_after_s(1800);
+        let problem =
+            Problem::new(ProblemCode::RateLimited, "Too many codes for this number.").limit("request.phone.hour").retry_after_s(1800);
         assert_eq!(
             problem.to_json(),
             r#"{"type":"urn:otp:problem:rate_limited","title":"Too many requests; a limit is reached.","status":429,"code":"rate_limited","detail":"Too many codes for this number.","limit":"request.phone.hour","retryAfterS":1800}"#,
@@ -154,7 +155,7 @@ mod tests {
 
     #[test]
     fn every_429_and_503_says_when_to_come_back() {
-        for &code in Code::ALL {
+        for &code in ProblemCode::ALL {
             let problem = Problem::new(code, "");
             assert_eq!(problem.retry_after_s.is_some(), matches!(code.status(), 429 | 503), "{code:?}");
         }
@@ -162,7 +163,7 @@ mod tests {
 
     #[test]
     fn codes_are_spelled_once() {
-        for &code in Code::ALL {
+        for &code in ProblemCode::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
         }
     }

@@ -1,6 +1,6 @@
 //! Everything that is wrong with a request, at the edge and straight at the origin: each gets its problem code, and leaves no wrong state.
 
-use otp_shared::{problem::Code, routes};
+use otp_shared::{problem::ProblemCode, routes};
 use otp_tests::harness::{Fan, Plan, Sent, Stack, Store};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ fn doors(stack: &Stack) -> [(&'static str, Fan); 2] {
     [("edge", stack.fan()), ("origin", stack.signed_fan())]
 }
 
-async fn check(door: &(&str, Fan), path: &str, body: &[u8], expected: Code) {
+async fn check(door: &(&str, Fan), path: &str, body: &[u8], expected: ProblemCode) {
     let answer = door.1.send(Method::POST, path, body).await;
     let told = answer.code();
     let shown = String::from_utf8_lossy(&body[..body.len().min(200)]);
@@ -59,7 +59,7 @@ async fn a_bad_request_for_a_code_sends_nothing_and_charges_nothing() {
     let path = routes::OTP_REQUEST;
     for door in &doors(&stack) {
         for body in no_bodies() {
-            check(door, path, &body, Code::InvalidBody).await;
+            check(door, path, &body, ProblemCode::InvalidBody).await;
         }
         let missing = [None, Some(Value::Null)];
         let long = "1".repeat(3000);
@@ -74,23 +74,23 @@ async fn a_bad_request_for_a_code_sends_nothing_and_charges_nothing() {
             vec![format!(r#"{{"phone":"{phone}","phone":"{phone}"}}"#).into_bytes()],
         ];
         for body in invalid_body.concat() {
-            check(door, path, &body, Code::InvalidBody).await;
+            check(door, path, &body, ProblemCode::InvalidBody).await;
         }
         let no_phones =
             ["", " ", "+", "lol", "0788123456", "+250", "+2507881234567890", "+25078812345x", "+0250788123456", "٠٧٨٨١٢٣٤٥٦", &long];
         for body in with(&good, "phone", &texts(&no_phones)) {
-            check(door, path, &body, Code::InvalidPhone).await;
+            check(door, path, &body, ProblemCode::InvalidPhone).await;
         }
         let no_challenges = ["x", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "../../etc/passwd", "{v1}:*", "ключ"];
         for body in with(&good, "challengeId", &texts(&no_challenges)) {
-            check(door, path, &body, Code::ChallengeUnknown).await;
+            check(door, path, &body, ProblemCode::ChallengeUnknown).await;
         }
         for body in with(&good, "consentVersion", &texts(&["1999-01-01"])) {
-            check(door, path, &body, Code::ConsentStale).await;
+            check(door, path, &body, ProblemCode::ConsentStale).await;
         }
         // Not a number that can exist, though it looks like one: the origin knows.
         for body in with(&good, "phone", &texts(&["+2500788123456", "+250100000000", "+999123456789"])) {
-            check(door, path, &body, Code::InvalidPhone).await;
+            check(door, path, &body, ProblemCode::InvalidPhone).await;
         }
     }
     assert!(stack.graph.messages().is_empty());
@@ -107,7 +107,7 @@ async fn a_bad_verify_costs_no_guess() {
     let path = routes::OTP_VERIFY;
     for door in &doors(&stack) {
         for body in no_bodies() {
-            check(door, path, &body, Code::InvalidBody).await;
+            check(door, path, &body, ProblemCode::InvalidBody).await;
         }
         let missing = [None, Some(Value::Null)];
         let long = "1".repeat(3000);
@@ -131,13 +131,13 @@ async fn a_bad_verify_costs_no_guess() {
             with(&good, "admin", &[Some(json!(true))]),
         ];
         for body in invalid_body.concat() {
-            check(door, path, &body, Code::InvalidBody).await;
+            check(door, path, &body, ProblemCode::InvalidBody).await;
         }
         for body in with(&good, "phone", &texts(&["", "lol", "0788123456", &long])) {
-            check(door, path, &body, Code::InvalidPhone).await;
+            check(door, path, &body, ProblemCode::InvalidPhone).await;
         }
     }
-    let wrong = fan.verify(&sent, &sent.wrong_code(0)).await.refused(Code::CodeIncorrect);
+    let wrong = fan.verify(&sent, &sent.wrong_code(0)).await.refused(ProblemCode::CodeIncorrect);
     assert_eq!(wrong.json()["attemptsLeft"], 4, "no guess was counted before");
     fan.verify(&sent, &sent.code).await.expect(200);
 }
@@ -159,7 +159,7 @@ async fn a_challenge_that_is_forged_or_anothers_is_unknown_and_costs_no_guess() 
             assert_eq!(answer.code().as_deref(), Some("challenge_unknown"), "{door} {forged}: {answer}");
         }
     }
-    let wrong = fan.verify(&sent, &sent.wrong_code(0)).await.refused(Code::CodeIncorrect);
+    let wrong = fan.verify(&sent, &sent.wrong_code(0)).await.refused(ProblemCode::CodeIncorrect);
     assert_eq!(wrong.json()["attemptsLeft"], 4);
     fan.verify(&other, &other.code).await.expect(200);
     fan.verify(&sent, &sent.code).await.expect(200);
@@ -178,11 +178,11 @@ async fn a_bad_session_id_opens_nothing() {
     let path = routes::FROM_ONBOARDING;
     for door in &doors(&stack) {
         for body in no_bodies() {
-            check(door, path, &body, Code::InvalidBody).await;
+            check(door, path, &body, ProblemCode::InvalidBody).await;
         }
         let good = json!({ "sessionId": "5b1d3c9e-7a42-4d0f-9b8e-2f6a1c0d4e77" });
         for body in [with(&good, "sessionId", &[no_texts(), vec![None]].concat()), with(&good, "admin", &[Some(json!(1))])].concat() {
-            check(door, path, &body, Code::InvalidBody).await;
+            check(door, path, &body, ProblemCode::InvalidBody).await;
         }
         for id in ["", "x", "a.b", "..", &"x".repeat(3000)] {
             let answer = door.1.post(path, &json!({ "sessionId": id })).await;
@@ -204,23 +204,23 @@ async fn wrong_methods_paths_types_and_sizes_have_their_codes() {
             for method in methods.into_iter().filter(|method| method.as_str() != allowed) {
                 let answer = fan.send(method.clone(), path, b"").await;
                 assert_eq!(answer.status, 405, "{door} {method} {path}: {answer}");
-                let allow = answer.refused(Code::MethodNotAllowed).header("allow").unwrap_or_default().to_owned();
+                let allow = answer.refused(ProblemCode::MethodNotAllowed).header("allow").unwrap_or_default().to_owned();
                 assert!(allow.contains(allowed), "{door} {method} {path} allows {allow}");
             }
         }
         for path in ["/otp", "/otp/", "/otp/nowhere", "/OTP/request", "/otp/request/a/b", "/auth/fan", "//otp/request", "/.env"] {
             let answer = fan.get(path).await;
             assert_eq!(answer.code().as_deref(), Some("not_found"), "{door} {path}: {answer}");
-            answer.refused(Code::NotFound);
+            answer.refused(ProblemCode::NotFound);
         }
         for content_type in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonx", "json", ""] {
             let answer = fan.with("content-type", content_type).request(&phone).await;
             assert_eq!(answer.status, 415, "{door} {content_type}: {answer}");
-            answer.refused(Code::UnsupportedMediaType);
+            answer.refused(ProblemCode::UnsupportedMediaType);
         }
         for path in [routes::OTP_REQUEST, routes::OTP_VERIFY, routes::FROM_ONBOARDING] {
             let body = format!("{{\"phone\":\"{}\"}}", " ".repeat(4096));
-            fan.send(Method::POST, path, body.as_bytes()).await.refused(Code::TooLarge);
+            fan.send(Method::POST, path, body.as_bytes()).await.refused(ProblemCode::TooLarge);
         }
     }
     assert!(stack.graph.messages().is_empty());
@@ -238,10 +238,10 @@ async fn the_edge_forwards_nothing_but_the_fans_routes() {
         answer.assert_is_a_problem();
     }
     for path in ["/internal/edge/snapshot", "/internal/edge/operator/replica-1?version=9"] {
-        fan.send(Method::PUT, path, b"x").await.refused(Code::Unauthorized);
+        fan.send(Method::PUT, path, b"x").await.refused(ProblemCode::Unauthorized);
     }
     for path in ["/internal/edge/operator", "/internal/edge/hand"] {
-        fan.get(path).await.refused(Code::Unauthorized);
+        fan.get(path).await.refused(ProblemCode::Unauthorized);
     }
 }
 
@@ -252,11 +252,11 @@ async fn bursts_are_blunted_by_number_and_address_together_at_the_edge() {
     let (fan, phone) = (stack.fan(), stack.phone());
     fan.request(&phone).await.expect(202);
     for _ in 0..2 {
-        fan.request(&phone).await.refused(Code::RateLimited);
+        fan.request(&phone).await.refused(ProblemCode::RateLimited);
     }
-    let burst = fan.request(&phone).await.refused(Code::Burst);
+    let burst = fan.request(&phone).await.refused(ProblemCode::Burst);
     assert!((1..=60).contains(&burst.retry_after_s()), "{burst}");
     // Another number at this address, and this number elsewhere, are not meant.
     fan.request(&stack.phone()).await.expect(202);
-    stack.fan().request(&phone).await.refused(Code::RateLimited);
+    stack.fan().request(&phone).await.refused(ProblemCode::RateLimited);
 }

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use otp_shared::problem::Code;
+use otp_shared::problem::ProblemCode;
 use otp_tests::harness::{Fan, Plan, Stack, Store, now_s, repository, until, within};
 use reqwest::Method;
 use serde_json::json;
@@ -20,21 +20,21 @@ async fn a_blocked_number_is_refused_at_once_by_the_origin_and_soon_by_the_edge_
     let entry = admin.block("phone", &blocked).await.expect(200);
     let stored = entry.json();
     assert!(entry.text().contains("redis") && entry.text().contains("edge"), "it says where the entry is: {stored}");
-    stack.signed_fan().request(&blocked).await.refused(Code::Blacklisted);
-    fan.request(&blocked).await.refused(Code::Blacklisted);
+    stack.signed_fan().request(&blocked).await.refused(ProblemCode::Blacklisted);
+    fan.request(&blocked).await.refused(ProblemCode::Blacklisted);
 
     published(&mut stack, &blocked, true).await;
     stack.kill_origin();
-    soon(&fan, &blocked, Code::Blacklisted).await;
-    fan.request(&other).await.refused(Code::OriginUnavailable);
+    soon(&fan, &blocked, ProblemCode::Blacklisted).await;
+    fan.request(&other).await.refused(ProblemCode::OriginUnavailable);
 
     stack.start_origin().await;
-    stack.signed_fan().request(&blocked).await.refused(Code::Blacklisted);
+    stack.signed_fan().request(&blocked).await.refused(ProblemCode::Blacklisted);
     admin.unblock("phone", &blocked).await.expect(200);
     stack.signed_fan().request(&blocked).await.expect(202);
     // The origin allows it now, so what the edge passes on meets the cooldown.
-    soon(&fan, &blocked, Code::RateLimited).await;
-    admin.unblock("phone", &blocked).await.refused(Code::NotFound);
+    soon(&fan, &blocked, ProblemCode::RateLimited).await;
+    admin.unblock("phone", &blocked).await.refused(ProblemCode::NotFound);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,15 +44,15 @@ async fn a_blocked_address_is_refused_at_once_by_the_origin_and_soon_by_the_edge
     let addresses = [("203.0.113.7", "203.0.113.7"), ("2001:db8:1:2::1", "2001:db8:1:2:3:4:5:6")];
     for (written, used) in addresses {
         admin.block("ip", written).await.expect(200);
-        stack.signed_fan().at(used).request(&stack.phone()).await.refused(Code::Blacklisted);
+        stack.signed_fan().at(used).request(&stack.phone()).await.refused(ProblemCode::Blacklisted);
     }
     until("both entries are published", async || stack.published().await.filter(|snapshot| snapshot.len() == 2)).await;
     stack.kill_origin();
     let fan = stack.fan();
     for (_, used) in addresses {
-        soon(&fan.at(used), &stack.phone(), Code::Blacklisted).await;
+        soon(&fan.at(used), &stack.phone(), ProblemCode::Blacklisted).await;
     }
-    fan.at("203.0.113.8").request(&stack.phone()).await.refused(Code::OriginUnavailable);
+    fan.at("203.0.113.8").request(&stack.phone()).await.refused(ProblemCode::OriginUnavailable);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,11 +66,11 @@ async fn an_entry_written_by_hand_is_honoured_after_the_cron_ran() {
     stack.edge().kv_put("blacklist:phone:typing-error", "1").await;
     stack.edge().run_cron().await;
     stack.kill_origin();
-    soon(&fan, &phone, Code::Blacklisted).await;
-    soon(&fan.at("203.0.113.9"), &stack.phone(), Code::Blacklisted).await;
+    soon(&fan, &phone, ProblemCode::Blacklisted).await;
+    soon(&fan.at("203.0.113.9"), &stack.phone(), ProblemCode::Blacklisted).await;
     stack.edge().kv_delete(&key).await;
     stack.edge().run_cron().await;
-    soon(&fan, &phone, Code::OriginUnavailable).await;
+    soon(&fan, &phone, ProblemCode::OriginUnavailable).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,7 +85,7 @@ async fn an_entry_put_with_wrangler_is_honoured_after_the_cron_ran() {
     assert!(put.status.success(), "{}{}", String::from_utf8_lossy(&put.stdout), String::from_utf8_lossy(&put.stderr));
     stack.edge().run_cron().await;
     stack.kill_origin();
-    soon(&fan, &phone, Code::Blacklisted).await;
+    soon(&fan, &phone, ProblemCode::Blacklisted).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,7 +95,7 @@ async fn a_block_with_an_end_ends_by_itself() {
     let body = json!({ "type": "phone", "value": phone, "note": "Incident #123", "ttlS": 2 });
     stack.admin().send(Method::POST, "/admin/otp/blacklist", Some(&body)).await.expect(200);
     let fan = stack.fan();
-    fan.request(&phone).await.refused(Code::Blacklisted);
+    fan.request(&phone).await.refused(ProblemCode::Blacklisted);
     until("the block has ended", async || (fan.request(&phone).await.status == 202).then_some(())).await;
 }
 
@@ -104,9 +104,9 @@ async fn changes_need_a_token_and_a_subject() {
     let stack = Plan::on(Store::Redis).start().await;
     let (admin, phone) = (stack.admin(), stack.phone());
     for stranger in [admin.token(None), admin.token(Some("")), admin.token(Some("admin-token-of-the-stories-0002"))] {
-        stranger.block("phone", &phone).await.refused(Code::Unauthorized);
-        stranger.unblock("phone", &phone).await.refused(Code::Unauthorized);
-        stranger.get("/admin/otp/dashboard").await.refused(Code::Unauthorized);
+        stranger.block("phone", &phone).await.refused(ProblemCode::Unauthorized);
+        stranger.unblock("phone", &phone).await.refused(ProblemCode::Unauthorized);
+        stranger.get("/admin/otp/dashboard").await.refused(ProblemCode::Unauthorized);
     }
     for (kind, value) in [("phone", "lol"), ("phone", ""), ("ip", "203.0.113"), ("ip", "203.0.113.300"), ("fan", "x"), ("", "")] {
         let answer = admin.block(kind, value).await;
@@ -114,9 +114,9 @@ async fn changes_need_a_token_and_a_subject() {
         answer.assert_is_a_problem();
     }
     for body in [json!({}), json!([]), json!({ "type": "phone" }), json!({ "type": 1, "value": phone })] {
-        admin.send(Method::POST, "/admin/otp/blacklist", Some(&body)).await.refused(Code::InvalidBody);
+        admin.send(Method::POST, "/admin/otp/blacklist", Some(&body)).await.refused(ProblemCode::InvalidBody);
     }
-    admin.unblock("phone", &phone).await.refused(Code::NotFound);
+    admin.unblock("phone", &phone).await.refused(ProblemCode::NotFound);
     stack.fan().request(&phone).await.expect(202);
     admin.get("/admin/otp/dashboard").await.expect(200);
 }
@@ -125,7 +125,7 @@ async fn changes_need_a_token_and_a_subject() {
 async fn without_a_token_configured_there_is_no_admin_api() {
     let stack = Plan::on(Store::Embedded).without_edge().unset("ADMIN_TOKENS").start().await;
     for admin in [stack.admin(), stack.admin().token(None)] {
-        admin.block("phone", &stack.phone()).await.refused(Code::AdminDisabled);
+        admin.block("phone", &stack.phone()).await.refused(ProblemCode::AdminDisabled);
     }
 }
 
@@ -140,7 +140,7 @@ async fn published(stack: &mut Stack, phone: &str, blocked: bool) {
 }
 
 /// Waits, for as long as the edge may take to read its snapshot again, until a request for `phone` is refused with `code`.
-async fn soon(fan: &Fan, phone: &str, code: Code) {
+async fn soon(fan: &Fan, phone: &str, code: ProblemCode) {
     let mut last = None;
     let refused = within(REFRESH, async || {
         let answer = fan.request(phone).await;

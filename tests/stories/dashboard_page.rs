@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use chromiumoxide::cdp::browser_protocol::network::CookieSameSite;
-use otp_shared::problem::Code;
+use otp_shared::problem::ProblemCode;
 use otp_tests::harness::{ADMIN_TOKEN, Answer, Browser, Plan, Stack, Store, until, within};
 use reqwest::header::COOKIE;
 
@@ -99,9 +99,9 @@ async fn what_fans_do_shows_without_a_reload() {
     let (fan, phone) = (stack.fan(), stack.phone());
     let code = fan.receive_code(&stack.graph, &phone).await;
     browser.until("the message is counted", &format!("{sent} === 1")).await;
-    fan.request(&phone).await.refused(Code::RateLimited);
+    fan.request(&phone).await.refused(ProblemCode::RateLimited);
     browser.until("the refusal is counted", &format!("{limited} === 1")).await;
-    fan.verify(&code, &code.wrong_code(1)).await.refused(Code::CodeIncorrect);
+    fan.verify(&code, &code.wrong_code(1)).await.refused(ProblemCode::CodeIncorrect);
     browser.until("the wrong guess is counted", &format!("{} === 1", figure("Wrong guesses"))).await;
     fan.verify(&code, &code.code).await.expect(200);
     browser.until("the sign-in is counted", &format!("{} === 1", figure("Verified"))).await;
@@ -126,9 +126,9 @@ async fn a_number_is_blocked_shown_and_released_on_the_page() {
     block(&browser, &phone, "Incident #123").await;
     browser.until_told("#live-blacklist", "Incident #123").await;
     browser.until_told("#announcement", "Blocked.").await;
-    stack.signed_fan().request(&phone).await.refused(Code::Blacklisted);
+    stack.signed_fan().request(&phone).await.refused(ProblemCode::Blacklisted);
     browser.until_told("#live-blacklist", "published").await;
-    stack.fan().request(&phone).await.refused(Code::Blacklisted);
+    stack.fan().request(&phone).await.refused(ProblemCode::Blacklisted);
 
     let page = "document.body.innerText";
     assert!(!browser.ask::<String>(page).await.contains(&phone), "numbers are masked");
@@ -171,7 +171,7 @@ async fn a_session_is_given_by_hand_and_taken_back() {
     insider.session().await.expect(200);
     browser.press(&format!("#live-sessions {}", button("Revoke"))).await;
     browser.until_told("#live-sessions", "No session id is authorised by hand.").await;
-    insider.session().await.refused(Code::Unauthorized);
+    insider.session().await.refused(ProblemCode::Unauthorized);
     assert_not_reloaded(&browser).await;
     browser.assert_faultless("sessions").await;
 }
@@ -232,11 +232,11 @@ async fn a_form_of_another_page_changes_nothing() {
         stack.origin_url()
     );
     browser.leaving(async || browser.run(&submit).await).await;
-    browser.until_told("body", Code::Forbidden.as_str()).await;
+    browser.until_told("body", ProblemCode::Forbidden.as_str()).await;
 
     let form = format!("action=block&type=phone&value=%2B{}", &phone[1..]);
-    post_form(&stack, &cookie, &form).await.refused(Code::Forbidden);
-    post_form(&stack, "forged", &form).await.refused(Code::Forbidden);
+    post_form(&stack, &cookie, &form).await.refused(ProblemCode::Forbidden);
+    post_form(&stack, "forged", &form).await.refused(ProblemCode::Forbidden);
     let list = stack.admin().get("/admin/otp/blacklist").await.expect(200);
     assert!(!list.text().contains(&phone), "{list}");
     stack.signed_fan().request(&phone).await.expect(202);

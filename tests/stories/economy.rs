@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use otp_graph_sim::{Fault, Rule};
-use otp_shared::{limits::Limit, problem::Code};
+use otp_shared::{limits::Limit, problem::ProblemCode};
 use otp_tests::harness::{Monitor, Plan, Sent, Store, challenge_of, until};
 use tokio::task::JoinSet;
 
@@ -29,11 +29,11 @@ async fn a_request_and_a_verify_cost_one_script_call_each_before_the_answer() {
     quiet(&mut monitor).await;
 
     let sent = Sent { challenge_id: challenge_of(&accepted), phone, code };
-    fan.verify(&sent, &sent.wrong_code(0)).await.refused(Code::CodeIncorrect);
+    fan.verify(&sent, &sent.wrong_code(0)).await.refused(ProblemCode::CodeIncorrect);
     assert_eq!(calls(&mut monitor).await, ["evalsha"], "a wrong guess");
     fan.verify(&sent, &sent.code).await.expect(200);
     assert_eq!(calls(&mut monitor).await, ["evalsha"], "a right guess");
-    fan.request(&sent.phone).await.refused(Code::RateLimited);
+    fan.request(&sent.phone).await.refused(ProblemCode::RateLimited);
     // All limits are looked at first, so that the answer knows the one that ends last; then the refusal is counted.
     assert_eq!(calls(&mut monitor).await, ["mget", "evalsha"], "a refusal");
 }

@@ -1,7 +1,7 @@
 //! Text messages take over where WhatsApp cannot carry a code: the same challenge, the same code, and the fan is told which way it comes.
 
 use otp_graph_sim::{Channel, Fault, Operation, Receipt, Rule};
-use otp_shared::{problem::Code, routes};
+use otp_shared::{problem::ProblemCode, routes};
 use otp_tests::harness::{Answer, Fan, Plan, Sent, Sms, Stack, Store, challenge_of};
 use serde_json::json;
 
@@ -49,7 +49,7 @@ async fn without_a_fallback_every_fan_is_told_when_to_come_back_and_no_quota_is_
         for _ in 0..FANS {
             let (fan, phone) = (stack.fan(), stack.phone());
             for _ in 0..3 {
-                let refused = fan.request(&phone).await.refused(Code::DeliveryUnavailable);
+                let refused = fan.request(&phone).await.refused(ProblemCode::DeliveryUnavailable);
                 assert!(refused.retry_after_s() >= 1, "{fault:?}");
             }
         }

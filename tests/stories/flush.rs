@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use otp_shared::{limits::Limit, problem::Code};
+use otp_shared::{limits::Limit, problem::ProblemCode};
 use otp_tests::harness::{Plan, RedisServer, Store};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -10,13 +10,13 @@ async fn the_runbooks_flush_costs_nobody_a_code_and_revives_none() {
     let stack = Plan::on(Store::Redis).limit(Limit::RequestPhoneHour, "1/1h").start().await;
     let (fan, admin) = (stack.fan(), stack.admin());
     let in_flight = fan.receive_code(&stack.graph, &stack.phone()).await;
-    fan.verify(&in_flight, &in_flight.wrong_code(0)).await.refused(Code::CodeIncorrect);
-    fan.verify(&in_flight, &in_flight.wrong_code(1)).await.refused(Code::CodeIncorrect);
+    fan.verify(&in_flight, &in_flight.wrong_code(0)).await.refused(ProblemCode::CodeIncorrect);
+    fan.verify(&in_flight, &in_flight.wrong_code(1)).await.refused(ProblemCode::CodeIncorrect);
     let used = fan.receive_code(&stack.graph, &stack.phone()).await;
     fan.verify(&used, &used.code).await.expect(200);
     let locked = fan.receive_code(&stack.graph, &stack.phone()).await;
     for n in 0..5 {
-        fan.verify(&locked, &locked.wrong_code(n)).await.refused(Code::CodeIncorrect);
+        fan.verify(&locked, &locked.wrong_code(n)).await.refused(ProblemCode::CodeIncorrect);
     }
     let blocked = stack.phone();
     admin.block("phone", &blocked).await.expect(200);
@@ -26,7 +26,7 @@ async fn the_runbooks_flush_costs_nobody_a_code_and_revives_none() {
     signed_out.sign_in(&stack.graph, &stack.phone()).await;
     let kept = signed_out.cookie();
     signed_out.sign_out().await.expect(204);
-    fan.request(&in_flight.phone).await.refused(Code::RateLimited);
+    fan.request(&in_flight.phone).await.refused(ProblemCode::RateLimited);
 
     let keys = stack.redis().keys("otp:*");
     assert!(!keys.is_empty());
@@ -41,16 +41,16 @@ async fn the_runbooks_flush_costs_nobody_a_code_and_revives_none() {
     }
 
     // Attempts went on counting, codes in flight still verify, used and locked ones stay so.
-    let wrong = fan.verify(&in_flight, &in_flight.wrong_code(2)).await.refused(Code::CodeIncorrect);
+    let wrong = fan.verify(&in_flight, &in_flight.wrong_code(2)).await.refused(ProblemCode::CodeIncorrect);
     assert_eq!(wrong.json()["attemptsLeft"], 2);
     fan.verify(&in_flight, &in_flight.code).await.expect(200);
-    fan.verify(&used, &used.code).await.refused(Code::ChallengeUnknown);
-    fan.verify(&locked, &locked.code).await.refused(Code::ChallengeLocked);
+    fan.verify(&used, &used.code).await.refused(ProblemCode::ChallengeUnknown);
+    fan.verify(&locked, &locked.code).await.refused(ProblemCode::ChallengeLocked);
     // The block and sessions stay, signed in or out.
-    stack.signed_fan().request(&blocked).await.refused(Code::Blacklisted);
+    stack.signed_fan().request(&blocked).await.refused(ProblemCode::Blacklisted);
     signed_in.session().await.expect(200);
     signed_out.set_cookie(kept);
-    signed_out.session().await.refused(Code::Unauthorized);
+    signed_out.session().await.refused(ProblemCode::Unauthorized);
     // Limits and cooldowns are gone: that is what the flush is for.
     stack.fan().request(&in_flight.phone).await.expect(202);
 

@@ -1,6 +1,6 @@
 //! Nobody guesses a code, and nobody's guesses keep its owner out.
 
-use otp_shared::problem::Code;
+use otp_shared::problem::ProblemCode;
 use otp_tests::harness::{Answer, Fan, Plan, Sent, Stack, Store};
 use tokio::task::JoinSet;
 
@@ -22,12 +22,12 @@ async fn of_200_parallel_wrong_guesses_five_are_compared(store: Store) {
         async move { fan.verify(&sent, &sent.wrong_code(n)).await }
     })
     .await;
-    assert_eq!(count(&answers, Code::CodeIncorrect), 5);
-    assert_eq!(count(&answers, Code::ChallengeLocked), 195);
+    assert_eq!(count(&answers, ProblemCode::CodeIncorrect), 5);
+    assert_eq!(count(&answers, ProblemCode::ChallengeLocked), 195);
     for answer in &answers {
         answer.assert_is_a_problem();
     }
-    stack.fan().verify(&sent, &sent.code).await.refused(Code::ChallengeLocked);
+    stack.fan().verify(&sent, &sent.code).await.refused(ProblemCode::ChallengeLocked);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,7 +53,7 @@ pub async fn of_30_parallel_correct_verifies_one_succeeds(stack: &Stack) {
         })
         .await;
         assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
-        assert_eq!(count(&answers, Code::ChallengeUnknown), 29);
+        assert_eq!(count(&answers, ProblemCode::ChallengeUnknown), 29);
     }
 }
 
@@ -74,7 +74,7 @@ async fn a_stranger_who_requests_guesses_and_floods_does_not_keep_the_owner_from
     flood(&stack, &[others_number, made_up]).await;
 
     let fresh = stack.fan();
-    fresh.verify(&sent, &sent.wrong_code(0)).await.refused(Code::CodeIncorrect);
+    fresh.verify(&sent, &sent.wrong_code(0)).await.refused(ProblemCode::CodeIncorrect);
     owner.verify(&sent, &sent.code).await.expect(200);
 }
 
@@ -101,10 +101,10 @@ async fn an_authentic_challenge_that_nobody_remembers_still_counts_to_five() {
     stack.kill_origin();
     stack.start_origin().await;
     for left in (0..5).rev() {
-        let wrong = fan.verify(&sent, &sent.wrong_code(left)).await.refused(Code::CodeIncorrect);
+        let wrong = fan.verify(&sent, &sent.wrong_code(left)).await.refused(ProblemCode::CodeIncorrect);
         assert_eq!(wrong.json()["attemptsLeft"], left);
     }
-    fan.verify(&sent, &sent.code).await.refused(Code::ChallengeLocked);
+    fan.verify(&sent, &sent.code).await.refused(ProblemCode::ChallengeLocked);
 }
 
 /// What `count` calls answer that are under way at the same time.
@@ -117,12 +117,12 @@ where
 }
 
 /// How many were refused with `code`.
-pub fn count(answers: &[Answer], code: Code) -> usize {
+pub fn count(answers: &[Answer], code: ProblemCode) -> usize {
     answers.iter().filter(|answer| answer.code().as_deref() == Some(code.as_str())).count()
 }
 
 /// Asks for a code until the answer says `code`; every answer on the way is a 429.
-pub async fn refused_until(fan: &Fan, phone: &str, code: Code) -> Answer {
+pub async fn refused_until(fan: &Fan, phone: &str, code: ProblemCode) -> Answer {
     for _ in 0..20 {
         let answer = fan.request(phone).await.expect(429);
         if answer.code().as_deref() == Some(code.as_str()) {

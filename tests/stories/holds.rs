@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use otp_shared::{
     kv::{KV_SNAPSHOT_HAND, KV_SNAPSHOT_ORIGIN},
-    problem::Code,
+    problem::ProblemCode,
 };
 use otp_tests::harness::{Fan, Plan, Stack, Store, now_s, until};
 
@@ -18,7 +18,7 @@ async fn a_subject_that_keeps_coming_back_is_held_at_the_edge_with_the_origin_st
     let asked = Instant::now();
     let sent = fan.receive_code(&stack.graph, &stack.phone()).await;
     let free_at = [asked, Instant::now()].map(|sent| sent + Duration::from_mins(1));
-    refused_until(&fan, &sent.phone, Code::EdgeHold).await;
+    refused_until(&fan, &sent.phone, ProblemCode::EdgeHold).await;
 
     let caller = Stack::caller(&sent.phone);
     until("the hold is in KV", async || stack.published().await?.held(&caller, now_s()).map(drop)).await;
@@ -26,14 +26,14 @@ async fn a_subject_that_keeps_coming_back_is_held_at_the_edge_with_the_origin_st
     held_until(&fan, &sent.phone, free_at).await;
     // The number is held, wherever the request comes from; nobody and nothing else is.
     held_until(&other, &sent.phone, free_at).await;
-    other.request(&stack.phone()).await.refused(Code::OriginUnavailable);
-    fan.verify(&sent, &sent.code).await.refused(Code::OriginUnavailable);
+    other.request(&stack.phone()).await.refused(ProblemCode::OriginUnavailable);
+    fan.verify(&sent, &sent.code).await.refused(ProblemCode::OriginUnavailable);
 
     // A Worker that was never there before knows it from the snapshot.
     stack.replace_edge().await;
     let (fan, other) = (stack.fan(), stack.fan());
     held_until(&fan, &sent.phone, free_at).await;
-    other.request(&stack.phone()).await.refused(Code::OriginUnavailable);
+    other.request(&stack.phone()).await.refused(ProblemCode::OriginUnavailable);
 
     // Verifying was never held.
     stack.start_origin().await;
@@ -43,7 +43,7 @@ async fn a_subject_that_keeps_coming_back_is_held_at_the_edge_with_the_origin_st
 /// Refused, and told to come back when the limit itself ends: between the two instants, give or take the second that rounding costs.
 async fn held_until(fan: &Fan, phone: &str, free_at: [Instant; 2]) {
     let begun = Instant::now();
-    let told_s = fan.request(phone).await.refused(Code::EdgeHold).retry_after_s();
+    let told_s = fan.request(phone).await.refused(ProblemCode::EdgeHold).retry_after_s();
     let least_s = free_at[0].saturating_duration_since(Instant::now()).as_secs().saturating_sub(1);
     let most_s = free_at[1].saturating_duration_since(begun).as_secs() + 2;
     assert!((least_s..=most_s).contains(&told_s), "told {told_s} s, not {least_s} to {most_s}");
@@ -55,7 +55,7 @@ async fn a_hold_ends_when_its_limit_ends_and_refusals_do_not_prolong_it() {
     let fan = stack.fan();
     let sent = fan.receive_code(&stack.graph, &stack.phone()).await;
     let sent_at = Instant::now();
-    refused_until(&fan, &sent.phone, Code::EdgeHold).await;
+    refused_until(&fan, &sent.phone, ProblemCode::EdgeHold).await;
     until("the hold has ended", async || (fan.request(&sent.phone).await.status == 202).then_some(())).await;
     assert!(sent_at.elapsed() < Duration::from_secs(7), "it ended after {:?}", sent_at.elapsed());
 }
@@ -90,7 +90,7 @@ async fn a_damaged_or_missing_snapshot_refuses_nobody() {
         stack.edge().fresh_isolate().await;
         stack.fan().request(&stack.phone()).await.expect(202);
         // The origin knows its own blacklist.
-        stack.fan().request(&blocked).await.refused(Code::Blacklisted);
+        stack.fan().request(&blocked).await.refused(ProblemCode::Blacklisted);
     }
     for key in [KV_SNAPSHOT_ORIGIN, KV_SNAPSHOT_HAND] {
         stack.edge().kv_delete(key).await;
@@ -126,7 +126,7 @@ async fn a_running_isolate_keeps_its_last_good_snapshot() {
 async fn stays_blocked_over_a_refresh(fan: &Fan, blocked: &str) {
     let end = Instant::now() + Duration::from_secs(3);
     until("three refreshes are over", async || {
-        fan.request(blocked).await.refused(Code::Blacklisted);
+        fan.request(blocked).await.refused(ProblemCode::Blacklisted);
         (Instant::now() > end).then_some(())
     })
     .await;

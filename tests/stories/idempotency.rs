@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use otp_graph_sim::{Fault, Rule};
-use otp_shared::{limits::Limit, problem::Code, routes};
+use otp_shared::{limits::Limit, problem::ProblemCode, routes};
 use otp_tests::harness::{Plan, Store, challenge_of, session_of};
 use serde_json::json;
 
@@ -24,7 +24,7 @@ async fn a_repeated_request_gets_the_first_answer_and_no_second_message() {
         assert_eq!(stack.graph.messages_to(&phone).len(), 1);
         // No limit was charged for the repeats: the hour's second message goes out, the third does not.
         fan.request(&phone).await.expect(202);
-        fan.request(&phone).await.refused(Code::RateLimited);
+        fan.request(&phone).await.refused(ProblemCode::RateLimited);
         fan.once(KEY).request(&phone).await.expect(202);
     }
 }
@@ -35,7 +35,7 @@ async fn the_same_key_with_another_body_is_a_mismatch() {
     let (fan, phone) = (stack.fan(), stack.phone());
     fan.once(KEY).request(&phone).await.expect(202);
     let other = json!({ "phone": phone, "locale": "fr" });
-    fan.once(KEY).post(routes::OTP_REQUEST, &other).await.refused(Code::IdempotencyMismatch);
+    fan.once(KEY).post(routes::OTP_REQUEST, &other).await.refused(ProblemCode::IdempotencyMismatch);
     assert_eq!(stack.graph.messages_to(&phone).len(), 1);
 }
 
@@ -51,7 +51,7 @@ async fn a_repeat_while_the_first_is_in_flight_is_told_so() {
         });
         // The message is at the provider, whose answer takes its time.
         stack.graph.arrived(&phone, 1).await;
-        fan.once(KEY).request(&phone).await.refused(Code::InProgress);
+        fan.once(KEY).request(&phone).await.refused(ProblemCode::InProgress);
         let first = first.await.expect("the request is answered").expect(202);
         let again = fan.once(KEY).request(&phone).await.expect(202);
         assert_eq!(challenge_of(&again), challenge_of(&first));
@@ -64,7 +64,7 @@ async fn a_repeat_after_a_failure_tries_again() {
     let stack = Plan::on(Store::Redis).start().await;
     let (fan, phone) = (stack.fan(), stack.phone());
     stack.graph.script(Rule::once(Fault::error(100)));
-    fan.once(KEY).request(&phone).await.refused(Code::DeliveryUnavailable);
+    fan.once(KEY).request(&phone).await.refused(ProblemCode::DeliveryUnavailable);
     fan.once(KEY).request(&phone).await.expect(202);
     assert_eq!(stack.graph.messages_to(&phone).len(), 1);
 }
@@ -76,14 +76,14 @@ async fn a_repeated_verify_gets_the_first_session_again() {
         let fan = stack.fan();
         let sent = fan.receive_code(&stack.graph, &stack.phone()).await;
         // Refusals are not stored: the key can be used again.
-        fan.once(KEY).verify(&sent, &sent.wrong_code(0)).await.refused(Code::CodeIncorrect);
+        fan.once(KEY).verify(&sent, &sent.wrong_code(0)).await.refused(ProblemCode::CodeIncorrect);
         let first = fan.once(KEY).verify(&sent, &sent.code).await.expect(200);
         let again = fan.once(KEY).verify(&sent, &sent.code).await.expect(200);
-        fan.verify(&sent, &sent.code).await.refused(Code::ChallengeUnknown);
+        fan.verify(&sent, &sent.code).await.refused(ProblemCode::ChallengeUnknown);
         for verified in [first, again] {
             fan.from_onboarding(&session_of(&verified)).await.expect(204);
         }
-        fan.once(KEY).verify(&sent, &sent.wrong_code(1)).await.refused(Code::IdempotencyMismatch);
+        fan.once(KEY).verify(&sent, &sent.wrong_code(1)).await.refused(ProblemCode::IdempotencyMismatch);
     }
 }
 
@@ -93,7 +93,7 @@ async fn a_key_that_is_no_key_is_refused() {
     let long = "k".repeat(129);
     for fan in [stack.fan(), stack.signed_fan()] {
         for key in ["", "fifteen-letters", &long, "sixteen letters!", "0123456789abcdef;", "ключ-ключ-ключ-ключ"] {
-            fan.once(key).request(&stack.phone()).await.refused(Code::InvalidBody);
+            fan.once(key).request(&stack.phone()).await.refused(ProblemCode::InvalidBody);
         }
     }
     assert!(stack.graph.messages().is_empty());

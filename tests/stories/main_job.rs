@@ -1,6 +1,6 @@
 //! A fan asks for a code, gets it over WhatsApp, signs in, and signs out.
 
-use otp_shared::problem::Code;
+use otp_shared::problem::ProblemCode;
 use otp_tests::harness::{Plan, Store, challenge_of, session_of};
 use reqwest::header::SET_COOKIE;
 
@@ -34,7 +34,7 @@ async fn a_fan_signs_in_and_out(store: Store) {
     let verified = fan.verify(&sent, &sent.code).await.expect(200);
     assert_eq!(verified.json()["verified"], true);
 
-    fan.session().await.refused(Code::Unauthorized);
+    fan.session().await.refused(ProblemCode::Unauthorized);
     let redeemed = fan.from_onboarding(&session_of(&verified)).await.expect(204);
     let cookie = redeemed.header(SET_COOKIE).expect("a 204 sets the cookie");
     for attribute in ["fan_session=", "HttpOnly", "Secure", "SameSite=Lax", "Path=/"] {
@@ -46,7 +46,7 @@ async fn a_fan_signs_in_and_out(store: Store) {
     assert_eq!(fan.sign_out().await.status / 100, 2);
     assert_eq!(fan.cookie(), None, "signing out takes the cookie away");
     fan.set_cookie(kept);
-    fan.session().await.refused(Code::Unauthorized);
+    fan.session().await.refused(ProblemCode::Unauthorized);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! A blacklist of 1,000 entries, through everything that can happen to its copies.
 
-use otp_shared::problem::Code;
+use otp_shared::problem::ProblemCode;
 use otp_tests::harness::{Plan, Stack, Store, now_s, until};
 use reqwest::Method;
 use serde_json::json;
@@ -51,7 +51,7 @@ async fn assert_all_there(stack: &Stack, count: u32) {
     }
     assert_eq!(listed, count as usize);
     for n in (0..count).step_by(count as usize / 5) {
-        stack.signed_fan().request(&number(n)).await.refused(Code::Blacklisted);
+        stack.signed_fan().request(&number(n)).await.refused(ProblemCode::Blacklisted);
     }
 }
 
@@ -111,7 +111,7 @@ async fn ten_thousand_entries_are_imported_listed_and_enforced_at_origin_and_edg
     let fan = stack.fan();
     let at_the_edge = async || {
         let before = stack.origin().log().count();
-        let refused = fan.request(&number(MANY / 2)).await.refused(Code::Blacklisted);
+        let refused = fan.request(&number(MANY / 2)).await.refused(ProblemCode::Blacklisted);
         (refused.status == 403 && stack.origin().log().count() == before).then_some(())
     };
     until("the edge refuses without asking the origin", at_the_edge).await;

@@ -1,6 +1,6 @@
 //! Section 2 of the runbook: an operator gives somebody a session when codes cannot be sent.
 
-use otp_shared::{headers, problem::Code};
+use otp_shared::{headers, problem::ProblemCode};
 use otp_tests::harness::{ADMIN_TOKEN, Plan, Store};
 use reqwest::Method;
 
@@ -11,7 +11,7 @@ const OTHER_ID: &str = "9e8d7c6b-5a49-4382-b1c0-d9e8f7a6b5c4";
 async fn an_id_that_nobody_authorised_opens_nothing_and_the_answer_says_what_to_do() {
     let stack = Plan::on(Store::Redis).start().await;
     for fan in [stack.unsigned_fan(), stack.signed_fan(), stack.fan(), stack.fan().with(headers::ADMIN_TOKEN, ADMIN_TOKEN)] {
-        let refused = fan.from_onboarding(SESSION_ID).await.refused(Code::SessionNotAuthorised);
+        let refused = fan.from_onboarding(SESSION_ID).await.refused(ProblemCode::SessionNotAuthorised);
         assert!(refused.text().contains("/admin/sessions"), "it says what an operator has to do: {refused}");
         assert_eq!(fan.cookie(), None);
     }
@@ -25,7 +25,7 @@ async fn an_authorised_id_becomes_a_session_anywhere_until_it_is_revoked() {
     for store in [Store::Embedded, Store::Redis] {
         let stack = Plan::on(store).start().await;
         let admin = stack.admin();
-        admin.token(None).authorise(SESSION_ID).await.refused(Code::Unauthorized);
+        admin.token(None).authorise(SESSION_ID).await.refused(ProblemCode::Unauthorized);
         admin.authorise(SESSION_ID).await.expect(200);
 
         // As the runbook does it: at the origin, with nothing but the id.
@@ -37,9 +37,9 @@ async fn an_authorised_id_becomes_a_session_anywhere_until_it_is_revoked() {
 
         assert!(admin.get("/admin/sessions").await.expect(200).text().contains(SESSION_ID));
         admin.send(Method::DELETE, &format!("/admin/sessions/{SESSION_ID}"), None).await.expect(200);
-        fan.session().await.refused(Code::Unauthorized);
-        stack.unsigned_fan().from_onboarding(SESSION_ID).await.refused(Code::SessionNotAuthorised);
-        admin.send(Method::DELETE, &format!("/admin/sessions/{SESSION_ID}"), None).await.refused(Code::NotFound);
+        fan.session().await.refused(ProblemCode::Unauthorized);
+        stack.unsigned_fan().from_onboarding(SESSION_ID).await.refused(ProblemCode::SessionNotAuthorised);
+        admin.send(Method::DELETE, &format!("/admin/sessions/{SESSION_ID}"), None).await.refused(ProblemCode::NotFound);
     }
 }
 
@@ -61,7 +61,7 @@ async fn a_verified_session_id_is_no_use_without_the_edge() {
     let sent = fan.receive_code(&stack.graph, &stack.phone()).await;
     let verified = fan.verify(&sent, &sent.code).await.expect(200);
     let session_id = otp_tests::harness::session_of(&verified);
-    stack.unsigned_fan().from_onboarding(&session_id).await.refused(Code::Unauthorized);
+    stack.unsigned_fan().from_onboarding(&session_id).await.refused(ProblemCode::Unauthorized);
     fan.from_onboarding(&session_id).await.expect(204);
 }
 
@@ -70,9 +70,9 @@ async fn wrong_tokens_are_limited_and_a_right_one_always_passes() {
     let stack = Plan::on(Store::Redis).without_edge().start().await;
     let wrong = stack.admin().token(Some("admin-token-of-the-stories-0002"));
     for _ in 0..10 {
-        wrong.get("/admin/otp/dashboard").await.refused(Code::Unauthorized);
+        wrong.get("/admin/otp/dashboard").await.refused(ProblemCode::Unauthorized);
     }
-    let limited = wrong.get("/admin/otp/dashboard").await.refused(Code::RateLimited);
+    let limited = wrong.get("/admin/otp/dashboard").await.refused(ProblemCode::RateLimited);
     assert_eq!(limited.json()["limit"], "admin.auth");
     stack.admin().get("/admin/otp/dashboard").await.expect(200);
 }
@@ -86,7 +86,7 @@ async fn cookies_that_were_not_signed_here_are_worth_nothing() {
     let (payload, mac) = good.split_once('.').expect("the cookie is a signed token");
     for forged in ["", "x", payload, &format!("{payload}."), &format!("{payload}.AAAA"), &format!("A{payload}.{mac}"), &session_id] {
         fan.set_cookie(Some(forged.to_owned()));
-        fan.session().await.refused(Code::Unauthorized);
+        fan.session().await.refused(ProblemCode::Unauthorized);
     }
     fan.set_cookie(Some(good.clone()));
     fan.session().await.expect(200);

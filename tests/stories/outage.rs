@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use otp_shared::{limits::Limit, problem::Code};
+use otp_shared::{limits::Limit, problem::ProblemCode};
 use otp_tests::harness::{
     Door, End, Fault, Journey, Journeys, Origin, Pace, Plan, Proxy, RedisServer, Stack, Store, Traffic, Workerd, WorkerdConfig, free_port,
     until,
@@ -48,7 +48,7 @@ async fn redis_is_killed_under_load_and_returns_empty_and_nobody_loses_a_sign_in
     redis_is(&stack, "connected").await;
     let early = stack.fan();
     let kept = early.receive_code(&stack.graph, &stack.phone()).await;
-    early.verify(&kept, &kept.wrong_code(0)).await.refused(Code::CodeIncorrect);
+    early.verify(&kept, &kept.wrong_code(0)).await.refused(ProblemCode::CodeIncorrect);
     let used = early.receive_code(&stack.graph, &stack.phone()).await;
     early.verify(&used, &used.code).await.expect(200);
 
@@ -57,17 +57,17 @@ async fn redis_is_killed_under_load_and_returns_empty_and_nobody_loses_a_sign_in
     stack.redis_mut().kill();
     let during = traffic(&stack, AWAY).await;
     redis_is(&stack, "memory fallback").await;
-    early.verify(&used, &used.code).await.refused(Code::ChallengeUnknown);
-    early.verify(&kept, &kept.wrong_code(1)).await.refused(Code::CodeIncorrect);
+    early.verify(&used, &used.code).await.refused(ProblemCode::ChallengeUnknown);
+    early.verify(&kept, &kept.wrong_code(1)).await.refused(ProblemCode::CodeIncorrect);
     stack.redis_mut().restart_empty().await;
     let back = Instant::now();
     let after = traffic(&stack, Duration::from_secs(8)).await;
     redis_is(&stack, "connected").await;
 
     // Guesses of before and during add up, and what was used stays used.
-    let third = early.verify(&kept, &kept.wrong_code(2)).await.refused(Code::CodeIncorrect);
+    let third = early.verify(&kept, &kept.wrong_code(2)).await.refused(ProblemCode::CodeIncorrect);
     assert_eq!(third.json()["attemptsLeft"], 2);
-    early.verify(&used, &used.code).await.refused(Code::ChallengeUnknown);
+    early.verify(&used, &used.code).await.refused(ProblemCode::ChallengeUnknown);
     early.verify(&kept, &kept.code).await.expect(200);
     assert_nobody_lost(&before.collect().await, cut);
     assert_nobody_lost(&during.collect().await, back);
@@ -103,7 +103,7 @@ async fn a_block_made_during_the_outage_holds_at_once_and_is_in_redis_after_it()
     let blocked = stack.admin().block("phone", &during).await.expect(200).json();
     assert_eq!(blocked["stored"], serde_json::json!(["edge"]));
     for phone in [&earlier, &during] {
-        stack.signed_fan().request(phone).await.refused(Code::Blacklisted);
+        stack.signed_fan().request(phone).await.refused(ProblemCode::Blacklisted);
     }
     stack.redis_mut().restart_empty().await;
     redis_is(&stack, "connected").await;
@@ -113,7 +113,7 @@ async fn a_block_made_during_the_outage_holds_at_once_and_is_in_redis_after_it()
     stack.kill_origin();
     stack.start_origin().await;
     for phone in [&earlier, &during] {
-        stack.signed_fan().request(phone).await.refused(Code::Blacklisted);
+        stack.signed_fan().request(phone).await.refused(ProblemCode::Blacklisted);
     }
     let audit = stack.admin().get("/admin/otp/audit").await.expect(200).json();
     let told = |phone: &str| audit["changes"].as_array().is_some_and(|changes| changes.iter().any(|change| change["value"] == phone));
@@ -128,14 +128,14 @@ async fn a_change_that_neither_redis_nor_the_edge_takes_is_refused_and_changes_n
     stack.redis_mut().kill();
     redis_is(&stack, "memory fallback").await;
     stack.edge().stop();
-    stack.admin().block("phone", &phone).await.refused(Code::OriginUnavailable);
+    stack.admin().block("phone", &phone).await.refused(ProblemCode::OriginUnavailable);
     stack.signed_fan().request(&phone).await.expect(202);
 }
 
 /// What a code was worth after everything: nothing, to whichever replica it is shown.
 async fn assert_all_used(journeys: &Journeys, stack: &Stack, door: &Door) {
     for sent in journeys.sent().step_by(7) {
-        stack.fan_at(door.clone()).verify(sent, &sent.code).await.refused(Code::ChallengeUnknown);
+        stack.fan_at(door.clone()).verify(sent, &sent.code).await.refused(ProblemCode::ChallengeUnknown);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What existing systems get wrong, each as a promise kept here. The numbers are those of the list the product was designed by.
 
 use otp_graph_sim::{Fault, Rule};
-use otp_shared::{limits::Limit, problem::Code, routes};
+use otp_shared::{limits::Limit, problem::ProblemCode, routes};
 use otp_tests::harness::{Answer, Fan, Plan, Stack, Store, says};
 use reqwest::{Method, header::ALLOW};
 use serde_json::json;
@@ -15,8 +15,8 @@ async fn peer_01_a_code_is_in_no_answer_log_metric_or_store() {
     let stack = Plan::on(Store::Redis).start().await;
     let (fan, admin) = (stack.fan(), stack.admin());
     let sent = fan.once("idempotency-key-1").receive_code(&stack.graph, &stack.phone()).await;
-    fan.verify(&sent, &sent.wrong_code(0)).await.refused(Code::CodeIncorrect);
-    refused_until(&fan, &sent.phone, Code::EdgeHold).await;
+    fan.verify(&sent, &sent.wrong_code(0)).await.refused(ProblemCode::CodeIncorrect);
+    refused_until(&fan, &sent.phone, ProblemCode::EdgeHold).await;
     stored_nowhere(&stack, &sent.code);
     let verified = fan.verify(&sent, &sent.code).await.expect(200);
     assert!(!says(&verified.to_string(), &sent.code), "{verified}");
@@ -45,18 +45,18 @@ async fn peer_03_every_key_has_a_ttl_within_its_meaning() {
     let stack = Plan::on(Store::Redis).limit(Limit::RequestPhoneCooldown, NO_COOLDOWN).start().await;
     let (fan, admin) = (stack.fan(), stack.admin());
     let sent = fan.once("idempotency-key-1").receive_code(&stack.graph, &stack.phone()).await;
-    fan.verify(&sent, &sent.wrong_code(0)).await.refused(Code::CodeIncorrect);
+    fan.verify(&sent, &sent.wrong_code(0)).await.refused(ProblemCode::CodeIncorrect);
     fan.once("idempotency-key-2").verify(&sent, &sent.code).await.expect(200);
     let blocked = stack.phone();
     admin.block("phone", &blocked).await.expect(200);
-    stack.signed_fan().request(&blocked).await.refused(Code::Blacklisted);
+    stack.signed_fan().request(&blocked).await.refused(ProblemCode::Blacklisted);
     fan.sign_in(&stack.graph, &stack.phone()).await;
     fan.sign_out().await;
-    admin.token(Some("a-wrong-token-of-24-letters")).get("/admin/otp/dashboard").await.refused(Code::Unauthorized);
+    admin.token(Some("a-wrong-token-of-24-letters")).get("/admin/otp/dashboard").await.refused(ProblemCode::Unauthorized);
     for _ in 0..4 {
         fan.request(&sent.phone).await;
     }
-    fan.request(&sent.phone).await.refused(Code::RateLimited);
+    fan.request(&sent.phone).await.refused(ProblemCode::RateLimited);
 
     let longest = |key: &str| if key.starts_with("otp:") { 25 * 3600 } else { 3600 };
     let (flushable, lasting) = (stack.redis().keys("otp:*"), stack.redis().keys("spent:*"));
@@ -73,7 +73,7 @@ async fn peer_04_lockout_is_429_with_retry_after_and_five_means_five() {
     let (fan, phone) = (stack.fan(), stack.phone());
     let sent = fan.receive_code(&stack.graph, &phone).await;
     for left in (1..5).rev() {
-        let wrong = fan.verify(&sent, &sent.wrong_code(left)).await.refused(Code::CodeIncorrect);
+        let wrong = fan.verify(&sent, &sent.wrong_code(left)).await.refused(ProblemCode::CodeIncorrect);
         assert_eq!(wrong.json()["attemptsLeft"], left);
     }
     // The fifth guess still counts.
@@ -81,9 +81,9 @@ async fn peer_04_lockout_is_429_with_retry_after_and_five_means_five() {
 
     let sent = fan.receive_code(&stack.graph, &phone).await;
     for n in 0..5 {
-        fan.verify(&sent, &sent.wrong_code(n)).await.refused(Code::CodeIncorrect);
+        fan.verify(&sent, &sent.wrong_code(n)).await.refused(ProblemCode::CodeIncorrect);
     }
-    let locked = fan.verify(&sent, &sent.code).await.refused(Code::ChallengeLocked);
+    let locked = fan.verify(&sent, &sent.code).await.refused(ProblemCode::ChallengeLocked);
     assert_eq!(locked.status, 429);
     assert!((1..=300).contains(&locked.retry_after_s()), "until the challenge ends: {locked}");
 }
@@ -110,12 +110,12 @@ async fn peer_06_a_provider_error_is_reported_and_costs_no_quota() {
     let (fan, phone) = (stack.fan(), stack.phone());
     for fault in [Fault::error(131_000), Fault::Bare { status: 500, accepted: false }] {
         stack.graph.script(Rule::once(fault));
-        fan.request(&phone).await.refused(Code::DeliveryUnavailable);
+        fan.request(&phone).await.refused(ProblemCode::DeliveryUnavailable);
     }
     assert!(stack.graph.messages().is_empty());
     crate::provider::until_sending_works(&stack).await;
     fan.request(&phone).await.expect(202);
-    fan.request(&phone).await.refused(Code::RateLimited);
+    fan.request(&phone).await.refused(ProblemCode::RateLimited);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,14 +147,14 @@ async fn peer_09_a_resend_keeps_the_attempts() {
     let fan = stack.fan();
     let sent = fan.receive_code(&stack.graph, &stack.phone()).await;
     for left in (0..5).rev() {
-        let wrong = fan.verify(&sent, &sent.wrong_code(left)).await.refused(Code::CodeIncorrect);
+        let wrong = fan.verify(&sent, &sent.wrong_code(left)).await.refused(ProblemCode::CodeIncorrect);
         assert_eq!(wrong.json()["attemptsLeft"], left);
         if left == 2 {
             assert_eq!(fan.resend(&sent).await.expect(202).json()["attemptsLeft"], 2);
         }
     }
-    fan.verify(&sent, &sent.code).await.refused(Code::ChallengeLocked);
-    fan.resend(&sent).await.refused(Code::ChallengeLocked);
+    fan.verify(&sent, &sent.code).await.refused(ProblemCode::ChallengeLocked);
+    fan.resend(&sent).await.refused(ProblemCode::ChallengeLocked);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,11 +163,11 @@ async fn peer_10_spellings_are_one_number_and_what_is_none_is_refused() {
     stack.note_number("+919876543210");
     stack.fan().request("+91 98765 43210").await.expect(202);
     for spelled in ["+919876543210", "0091 98765-43210", "+91 (98765) 43210", "+91.98765.43210", "+91\u{a0}98765\u{a0}43210"] {
-        stack.fan().request(spelled).await.refused(Code::RateLimited);
+        stack.fan().request(spelled).await.refused(ProblemCode::RateLimited);
     }
     assert_eq!(stack.graph.messages_to("+919876543210").len(), 1);
     for text in ["lol", "+", "00", "+91 98765 4321O", "9876543210", "+2500788123456"] {
-        stack.fan().request(text).await.refused(Code::InvalidPhone);
+        stack.fan().request(text).await.refused(ProblemCode::InvalidPhone);
     }
 }
 
@@ -180,21 +180,21 @@ async fn peer_11_a_code_has_five_guesses_from_however_many_addresses() {
         async move { fan.verify(&sent, &sent.wrong_code(n)).await }
     })
     .await;
-    assert_eq!(count(&answers, Code::CodeIncorrect), 5);
-    assert_eq!(count(&answers, Code::ChallengeLocked), 55);
+    assert_eq!(count(&answers, ProblemCode::CodeIncorrect), 5);
+    assert_eq!(count(&answers, ProblemCode::ChallengeLocked), 55);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn peer_12_the_address_is_the_signed_one_and_without_it_there_is_no_code() {
     let stack = Plan::on(Store::Redis).limit(Limit::RequestIp, "3/10m").start().await;
-    stack.unsigned_fan().request(&stack.phone()).await.refused(Code::Unauthorized);
+    stack.unsigned_fan().request(&stack.phone()).await.refused(ProblemCode::Unauthorized);
 
     let fan = stack.fan();
     let hidden = |n: u32| fan.with("x-forwarded-for", &format!("192.0.2.{n}")).with("x-real-ip", &format!("192.0.2.{n}"));
     for n in 0..3 {
         hidden(n).request(&stack.phone()).await.expect(202);
     }
-    let refused = hidden(3).request(&stack.phone()).await.refused(Code::RateLimited);
+    let refused = hidden(3).request(&stack.phone()).await.refused(ProblemCode::RateLimited);
     assert_eq!(refused.json()["limit"], "request.ip");
     stack.fan().request(&stack.phone()).await.expect(202);
 }
@@ -206,7 +206,7 @@ async fn peer_14_a_webhook_handshake_echoes_nothing_before_the_token() {
     let hook = |token: &str| format!("{}?hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token={token}", routes::WEBHOOK);
     for fan in [stack.fan(), stack.signed_fan()] {
         for wrong in ["", "wrong", &token[1..], &format!("{token}x")] {
-            let answer = fan.get(&hook(wrong)).await.refused(Code::Forbidden);
+            let answer = fan.get(&hook(wrong)).await.refused(ProblemCode::Forbidden);
             assert!(!answer.to_string().contains("1158201444"), "{answer}");
         }
         let right = fan.get(&hook(&token)).await.expect(200);
@@ -220,24 +220,24 @@ async fn peer_16_every_refusal_is_a_problem_document_and_says_when_to_return() {
     let fan = stack.fan();
     let sent = fan.receive_code(&stack.graph, &stack.phone()).await;
     let post = async |body: &str| fan.send(Method::POST, routes::OTP_REQUEST, body.as_bytes()).await;
-    post("{").await.refused(Code::InvalidBody);
-    fan.request("lol").await.refused(Code::InvalidPhone);
-    fan.request("+254712345678").await.refused(Code::UnsupportedCountry);
-    fan.session().await.refused(Code::Unauthorized);
-    fan.verify(&sent, &sent.wrong_code(0)).await.refused(Code::CodeIncorrect);
-    fan.from_onboarding("0f9e4c7a-made-up-session").await.refused(Code::SessionNotAuthorised);
-    fan.get("/otp/nowhere").await.refused(Code::NotFound);
-    let method = fan.get(routes::OTP_VERIFY).await.refused(Code::MethodNotAllowed);
+    post("{").await.refused(ProblemCode::InvalidBody);
+    fan.request("lol").await.refused(ProblemCode::InvalidPhone);
+    fan.request("+254712345678").await.refused(ProblemCode::UnsupportedCountry);
+    fan.session().await.refused(ProblemCode::Unauthorized);
+    fan.verify(&sent, &sent.wrong_code(0)).await.refused(ProblemCode::CodeIncorrect);
+    fan.from_onboarding("0f9e4c7a-made-up-session").await.refused(ProblemCode::SessionNotAuthorised);
+    fan.get("/otp/nowhere").await.refused(ProblemCode::NotFound);
+    let method = fan.get(routes::OTP_VERIFY).await.refused(ProblemCode::MethodNotAllowed);
     assert_eq!(method.header(ALLOW), Some("POST"), "{method}");
-    post(&"x".repeat(5000)).await.refused(Code::TooLarge);
-    fan.with("content-type", "text/plain").request(&sent.phone).await.refused(Code::UnsupportedMediaType);
-    let limited = fan.request(&sent.phone).await.refused(Code::RateLimited);
+    post(&"x".repeat(5000)).await.refused(ProblemCode::TooLarge);
+    fan.with("content-type", "text/plain").request(&sent.phone).await.refused(ProblemCode::UnsupportedMediaType);
+    let limited = fan.request(&sent.phone).await.refused(ProblemCode::RateLimited);
     assert!((1..=60).contains(&limited.retry_after_s()), "{limited}");
-    refused_until(&fan, &sent.phone, Code::EdgeHold).await.refused(Code::EdgeHold);
+    refused_until(&fan, &sent.phone, ProblemCode::EdgeHold).await.refused(ProblemCode::EdgeHold);
     fan.verify(&sent, &sent.code).await.expect(200);
-    fan.verify(&sent, &sent.code).await.refused(Code::ChallengeUnknown);
+    fan.verify(&sent, &sent.code).await.refused(ProblemCode::ChallengeUnknown);
     stack.kill_origin();
-    fan.request(&stack.phone()).await.refused(Code::OriginUnavailable);
+    fan.request(&stack.phone()).await.refused(ProblemCode::OriginUnavailable);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -285,7 +285,7 @@ async fn peer_20_two_spellings_of_one_whatsapp_account_are_one_identity() {
         stack.note_number(one);
         stack.note_number(other);
         stack.fan().request(one).await.expect(202);
-        let refused = stack.fan().request(other).await.refused(Code::RateLimited);
+        let refused = stack.fan().request(other).await.refused(ProblemCode::RateLimited);
         assert_eq!(refused.json()["limit"], "request.phone.cooldown", "{one} {other}");
     }
     assert_eq!(stack.graph.messages().len(), pairs.len());
@@ -295,7 +295,7 @@ async fn peer_20_two_spellings_of_one_whatsapp_account_are_one_identity() {
     for spelled in ["+5511912345678", "+551112345678"] {
         stack.note_number(spelled);
     }
-    stack.signed_fan().request("+5511912345678").await.refused(Code::Blacklisted);
+    stack.signed_fan().request("+5511912345678").await.refused(ProblemCode::Blacklisted);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -305,11 +305,11 @@ async fn peer_21_the_addresses_of_an_ipv6_slash_64_are_one() {
     for host in ["2001:db8:1:2::1", "2001:db8:1:2::2", "2001:db8:1:2:ffff:ffff:ffff:ffff"] {
         fan.at(host).request(&stack.phone()).await.expect(202);
     }
-    let refused = fan.at("2001:db8:1:2:aaaa::1").request(&stack.phone()).await.refused(Code::RateLimited);
+    let refused = fan.at("2001:db8:1:2:aaaa::1").request(&stack.phone()).await.refused(ProblemCode::RateLimited);
     assert_eq!(refused.json()["limit"], "request.ip");
     fan.at("2001:db8:1:3::1").request(&stack.phone()).await.expect(202);
 
     stack.admin().block("ip", "2001:db8:7:7::1").await.expect(200);
-    stack.signed_fan().at("2001:db8:7:7:ffff::9").request(&stack.phone()).await.refused(Code::Blacklisted);
+    stack.signed_fan().at("2001:db8:7:7:ffff::9").request(&stack.phone()).await.refused(ProblemCode::Blacklisted);
     stack.signed_fan().at("2001:db8:7:8::1").post(routes::OTP_REQUEST, &json!({ "phone": stack.phone() })).await.expect(202);
 }

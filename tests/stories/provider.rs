@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use otp_graph_sim::{Fault, Rule};
-use otp_shared::problem::Code;
+use otp_shared::problem::ProblemCode;
 use otp_tests::harness::{Answer, Plan, Sent, Stack, Store, challenge_of, until};
 
 /// What a fan is answered.
@@ -11,7 +11,7 @@ use otp_tests::harness::{Answer, Plan, Sent, Stack, Store, challenge_of, until};
 enum Told {
     Accepted,
     Unconfirmed,
-    Refused(Code),
+    Refused(ProblemCode),
 }
 
 /// The deadline of a send is 8 s, the edge's 10 s.
@@ -23,7 +23,7 @@ fn told(answer: &Answer) -> Told {
         return if unconfirmed { Told::Unconfirmed } else { Told::Accepted };
     }
     answer.assert_is_a_problem();
-    let code = Code::ALL.iter().find(|code| Some(code.as_str()) == answer.code().as_deref());
+    let code = ProblemCode::ALL.iter().find(|code| Some(code.as_str()) == answer.code().as_deref());
     Told::Refused(*code.expect("a problem has a known code"))
 }
 
@@ -46,7 +46,7 @@ async fn check(fault: Fault, expected: Told) {
         until_sending_works(&stack).await;
         fan.request(&phone).await.expect(202);
     } else {
-        fan.request(&phone).await.refused(Code::RateLimited);
+        fan.request(&phone).await.refused(ProblemCode::RateLimited);
         if arrived == 1 {
             let code = stack.graph.arrived(&phone, 1).await.code;
             let sent = Sent { phone, challenge_id: challenge_of(&answer), code };
@@ -66,24 +66,24 @@ pub async fn until_sending_works(stack: &Stack) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_explicit_rejection_is_told_and_costs_no_quota() {
     // A wrong parameter (400) and one to the wrong person.
-    check(Fault::error(100), Told::Refused(Code::DeliveryUnavailable)).await;
-    check(Fault::error(131_026), Told::Refused(Code::Undeliverable)).await;
+    check(Fault::error(100), Told::Refused(ProblemCode::DeliveryUnavailable)).await;
+    check(Fault::error(131_026), Told::Refused(ProblemCode::Undeliverable)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_token_is_told_and_costs_no_quota() {
-    check(Fault::error(190), Told::Refused(Code::DeliveryUnavailable)).await;
+    check(Fault::error(190), Told::Refused(ProblemCode::DeliveryUnavailable)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_service_is_told_and_costs_no_quota() {
-    check(Fault::error(131_000), Told::Refused(Code::DeliveryUnavailable)).await;
-    check(Fault::Bare { status: 500, accepted: false }, Told::Refused(Code::DeliveryUnavailable)).await;
+    check(Fault::error(131_000), Told::Refused(ProblemCode::DeliveryUnavailable)).await;
+    check(Fault::Bare { status: 500, accepted: false }, Told::Refused(ProblemCode::DeliveryUnavailable)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_template_missing_in_every_language_is_told() {
-    check(Fault::error(132_001), Told::Refused(Code::TemplateNotApproved)).await;
+    check(Fault::error(132_001), Told::Refused(ProblemCode::TemplateNotApproved)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use otp_graph_sim::{Fault, Inbound, Receipt, Rule, SIGNATURE, TEMPLATE, Template, sign};
-use otp_shared::{limits::Limit, problem::Code, routes};
+use otp_shared::{limits::Limit, problem::ProblemCode, routes};
 use otp_tests::harness::{Answer, Fan, Plan, Sent, Stack, Store, challenge_of, now_s, until};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -85,7 +85,7 @@ async fn a_failure_is_told_with_its_reason_and_gives_the_numbers_share_back_once
         for (code, reason) in [(131_026, "undeliverable"), (132_005, "refused")] {
             let (sent, id) = received(&stack, &fan).await;
             is(&fan, &sent.challenge_id, "accepted").await;
-            fan.request(&sent.phone).await.refused(Code::RateLimited);
+            fan.request(&sent.phone).await.refused(ProblemCode::RateLimited);
             for _ in 0..3 {
                 stack.graph.receipt(&id, Receipt::Failed { code }).await.expect("the webhook is taken");
             }
@@ -93,7 +93,7 @@ async fn a_failure_is_told_with_its_reason_and_gives_the_numbers_share_back_once
             assert_eq!(told, json!({ "delivery": "failed", "channel": "whatsapp", "reason": reason }));
             fan.request(&sent.phone).await.expect(202);
             stack.graph.receipt(&id, Receipt::Failed { code }).await.expect("the webhook is taken");
-            fan.request(&sent.phone).await.refused(Code::RateLimited);
+            fan.request(&sent.phone).await.refused(ProblemCode::RateLimited);
         }
     }
 }
@@ -146,7 +146,7 @@ async fn a_message_that_nothing_is_heard_of_is_told_as_dropped_and_a_late_receip
     let (sent, id) = received(&stack, &fan).await;
     let told = is(&fan, &sent.challenge_id, "failed").await;
     assert_eq!(told["reason"], "dropped");
-    fan.request(&sent.phone).await.refused(Code::RateLimited);
+    fan.request(&sent.phone).await.refused(ProblemCode::RateLimited);
     stack.graph.receipt(&id, Receipt::Delivered).await.expect("the webhook is taken");
     assert_eq!(is(&fan, &sent.challenge_id, "delivered").await["reason"], Value::Null);
     fan.verify(&sent, &sent.code).await.expect(200);
@@ -162,11 +162,11 @@ async fn webhooks_that_are_forged_or_damaged_change_nothing_and_are_counted() {
     let good = about_messages(&json!({ "statuses": [failed] }));
     for signature in [Some(sign("another-app-secret", &good)), Some("sha256=00".to_owned()), Some(String::new()), None] {
         let sender = signature.map_or_else(|| fan.clone(), |signature| fan.with(SIGNATURE, &signature));
-        sender.send(Method::POST, routes::WEBHOOK, good.as_bytes()).await.refused(Code::Forbidden);
+        sender.send(Method::POST, routes::WEBHOOK, good.as_bytes()).await.refused(ProblemCode::Forbidden);
     }
     assert_eq!(counted(&stack, r#"otp_webhooks_total{kind="forged"}"#).await, 4);
     for cut in [0, 1, good.len() / 2, good.len() - 1] {
-        post(&stack, &good[..cut]).await.refused(Code::InvalidBody);
+        post(&stack, &good[..cut]).await.refused(ProblemCode::InvalidBody);
     }
     assert_eq!(counted(&stack, r#"otp_webhooks_total{kind="malformed"}"#).await, 4);
 
@@ -192,7 +192,7 @@ async fn webhooks_that_are_forged_or_damaged_change_nothing_and_are_counted() {
     }
     assert!(counted(&stack, r#"otp_webhooks_total{kind="unknown"}"#).await >= before + odd.len() as u64);
     assert_eq!(state(&fan, &sent.challenge_id).await["delivery"], "accepted");
-    fan.request(&sent.phone).await.refused(Code::RateLimited);
+    fan.request(&sent.phone).await.refused(ProblemCode::RateLimited);
 
     // The same, with nothing wrong: so it was what was wrong that made the difference.
     post(&stack, &good).await.expect(200);
@@ -244,7 +244,7 @@ async fn an_owners_stop_blocks_and_a_start_lifts_it() {
     let fan = stack.fan();
     let (sent, _) = received(&stack, &fan).await;
     stack.graph.inbound(&sent.phone, &Inbound::Stop).await.expect("the webhook is taken");
-    fan.request(&sent.phone).await.refused(Code::Blacklisted);
+    fan.request(&sent.phone).await.refused(ProblemCode::Blacklisted);
     let listed = stack.admin().get("/admin/otp/audit").await.expect(200).text();
     assert!(listed.contains("STOP from the number's owner"), "{listed}");
     stack.graph.inbound(&sent.phone, &Inbound::Start).await.expect("the webhook is taken");
@@ -273,14 +273,14 @@ async fn a_stop_that_comes_late_does_not_undo_a_newer_start_nor_what_an_operator
     wrote("STOP", "wamid.old", now_s - 25 * 3600).await;
     fan.request(&phone).await.expect(202);
     wrote("STOP", "wamid.stop", now_s - 5).await;
-    fan.request(&phone).await.refused(Code::Blacklisted);
+    fan.request(&phone).await.refused(ProblemCode::Blacklisted);
     wrote("START", "wamid.start", now_s - 1).await;
-    fan.request(&phone).await.refused(Code::Blacklisted);
+    fan.request(&phone).await.refused(ProblemCode::Blacklisted);
     wrote("START", "wamid.again", now_s - 1).await;
     fan.request(&phone).await.expect(202);
     stack.admin().block("phone", &phone).await.expect(200);
     wrote("START", "wamid.third", now_s).await;
-    fan.request(&phone).await.refused(Code::Blacklisted);
+    fan.request(&phone).await.refused(ProblemCode::Blacklisted);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -297,7 +297,7 @@ async fn a_code_that_nobody_asked_for_is_charged_to_who_did_and_never_to_the_own
         for _ in 0..2 {
             attacker.request(&stack.phone()).await.expect(202);
         }
-        let refused = attacker.request(&stack.phone()).await.refused(Code::RateLimited);
+        let refused = attacker.request(&stack.phone()).await.refused(ProblemCode::RateLimited);
         assert_eq!(refused.json()["limit"], "request.ip");
         owner.verify(&sent, &sent.code).await.expect(200);
         owner.request(&stack.phone()).await.expect(202);
@@ -323,7 +323,7 @@ async fn consent_is_told_in_four_languages_and_a_stale_version_is_refused() {
     assert_eq!(texts.len(), 4, "each in its own words");
     let phone = stack.phone();
     let ask = async |version: &str| fan.post(routes::OTP_REQUEST, &json!({ "phone": phone, "consentVersion": version })).await;
-    ask("2020-01-01").await.refused(Code::ConsentStale);
+    ask("2020-01-01").await.refused(ProblemCode::ConsentStale);
     ask(&version).await.expect(202);
     let recorded = stack.origin().log().all().into_iter().any(|line| line.contains("otp::consent") && line.contains(&version));
     assert!(recorded, "which text was shown is on record");

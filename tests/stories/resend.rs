@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use otp_shared::{limits::Limit, problem::Code};
+use otp_shared::{limits::Limit, problem::ProblemCode};
 use otp_tests::harness::{Answer, Plan, Sent, Store, challenge_of};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -12,11 +12,11 @@ async fn a_resend_brings_the_same_code_with_the_same_expiry_and_attempts() {
         let fan = stack.fan();
         let sent = fan.receive_code(&stack.graph, &stack.phone()).await;
         for left in [4, 3] {
-            let wrong = fan.verify(&sent, &sent.wrong_code(left)).await.refused(Code::CodeIncorrect);
+            let wrong = fan.verify(&sent, &sent.wrong_code(left)).await.refused(ProblemCode::CodeIncorrect);
             assert_eq!(wrong.json()["attemptsLeft"], left);
         }
 
-        let early = fan.resend(&sent).await.refused(Code::RateLimited);
+        let early = fan.resend(&sent).await.refused(ProblemCode::RateLimited);
         assert_eq!(early.json()["limit"], "request.phone.cooldown");
         come_back(&early).await;
         let again = fan.resend(&sent).await.expect(202);
@@ -27,7 +27,7 @@ async fn a_resend_brings_the_same_code_with_the_same_expiry_and_attempts() {
         assert_eq!(stack.graph.arrived(&sent.phone, 2).await.code, sent.code);
 
         fan.verify(&sent, &sent.code).await.expect(200);
-        fan.resend(&sent).await.refused(Code::ChallengeUnknown);
+        fan.resend(&sent).await.refused(ProblemCode::ChallengeUnknown);
     }
 }
 
@@ -44,9 +44,9 @@ async fn two_challenges_of_one_number_have_their_own_codes_and_attempts() {
     let second = fan.receive_code(&stack.graph, &phone).await;
     assert_ne!(first.challenge_id, second.challenge_id);
     for n in 0..5 {
-        fan.verify(&first, &first.wrong_code(n)).await.refused(Code::CodeIncorrect);
+        fan.verify(&first, &first.wrong_code(n)).await.refused(ProblemCode::CodeIncorrect);
     }
-    fan.verify(&first, &first.code).await.refused(Code::ChallengeLocked);
+    fan.verify(&first, &first.code).await.refused(ProblemCode::ChallengeLocked);
     fan.verify(&second, &second.code).await.expect(200);
 }
 
@@ -58,12 +58,12 @@ async fn a_stranger_cannot_resend_or_use_up_anothers_challenge() {
     // A stranger knows the number, and owns a challenge.
     let own = stranger.receive_code(&stack.graph, &stack.phone()).await;
     let mixed = Sent { phone: sent.phone.clone(), ..own };
-    stranger.resend(&mixed).await.refused(Code::ChallengeUnknown);
+    stranger.resend(&mixed).await.refused(ProblemCode::ChallengeUnknown);
     for _ in 0..6 {
-        stranger.verify(&mixed, &sent.code).await.refused(Code::ChallengeUnknown);
+        stranger.verify(&mixed, &sent.code).await.refused(ProblemCode::ChallengeUnknown);
     }
     assert_eq!(stack.graph.messages_to(&sent.phone).len(), 1);
-    let right = owner.verify(&sent, &sent.wrong_code(0)).await.refused(Code::CodeIncorrect);
+    let right = owner.verify(&sent, &sent.wrong_code(0)).await.refused(ProblemCode::CodeIncorrect);
     assert_eq!(right.json()["attemptsLeft"], 4);
     owner.verify(&sent, &sent.code).await.expect(200);
 }
@@ -79,7 +79,7 @@ async fn an_expired_code_is_refused_whatever_is_asked_of_it() {
     let sent = Sent { challenge_id: challenge_of(&accepted), code: stack.graph.arrived(&phone, 1).await.code, phone };
     // As long as the answer said, and no longer.
     tokio::time::sleep(Duration::from_secs(lives_s)).await;
-    fan.verify(&sent, &sent.code).await.refused(Code::ChallengeUnknown);
-    fan.resend(&sent).await.refused(Code::ChallengeUnknown);
+    fan.verify(&sent, &sent.code).await.refused(ProblemCode::ChallengeUnknown);
+    fan.resend(&sent).await.refused(ProblemCode::ChallengeUnknown);
     fan.request(&stack.phone()).await.expect(202);
 }

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use otp_shared::problem::Code;
+use otp_shared::problem::ProblemCode;
 use otp_tests::harness::{ADMIN_TOKEN, Plan, Stack, Store, repository};
 use tempfile::TempDir;
 
@@ -183,14 +183,14 @@ async fn the_cookie_is_good(stack: &Stack, terminal: &Terminal) {
 async fn the_cookie_is_worth_nothing(stack: &Stack, terminal: &Terminal) {
     let holder = stack.fan();
     holder.set_cookie(cookie(terminal));
-    holder.session().await.refused(Code::Unauthorized);
+    holder.session().await.refused(ProblemCode::Unauthorized);
 }
 
 /// The origin's word is exact at once. The number is only ever asked about by a verification that cannot succeed.
 async fn refused(stack: &Stack, blocked: bool) {
     let body = serde_json::json!({ "challengeId": "none", "phone": "+250788000000", "code": "000000" });
     let answer = stack.signed_fan().post("/otp/verify", &body).await;
-    answer.refused(if blocked { Code::Blacklisted } else { Code::ChallengeUnknown });
+    answer.refused(if blocked { ProblemCode::Blacklisted } else { ProblemCode::ChallengeUnknown });
 }
 
 #[test]

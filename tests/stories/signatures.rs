@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use otp_shared::{headers, problem::Code, routes};
+use otp_shared::{headers, problem::ProblemCode, routes};
 use otp_tests::harness::{Answer, Door, Plan, Signer, Stack, Store, Workerd, challenge_of};
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
@@ -23,15 +23,15 @@ async fn unsigned_forged_old_and_future_requests_are_refused() {
     ];
     for door in doors {
         let fan = stack.fan_at(door);
-        fan.request(&stack.phone()).await.refused(Code::Unauthorized);
+        fan.request(&stack.phone()).await.refused(ProblemCode::Unauthorized);
         fan.post(routes::OTP_VERIFY, &json!({ "challengeId": "x", "phone": stack.phone(), "code": "012345" }))
             .await
-            .refused(Code::Unauthorized);
-        fan.get("/otp/request/abc").await.refused(Code::Unauthorized);
-        fan.session().await.refused(Code::Unauthorized);
-        fan.sign_out().await.refused(Code::Unauthorized);
-        fan.get(&format!("{}?hub.mode=subscribe", routes::WEBHOOK)).await.refused(Code::Unauthorized);
-        fan.post(routes::WEBHOOK, &json!({})).await.refused(Code::Unauthorized);
+            .refused(ProblemCode::Unauthorized);
+        fan.get("/otp/request/abc").await.refused(ProblemCode::Unauthorized);
+        fan.session().await.refused(ProblemCode::Unauthorized);
+        fan.sign_out().await.refused(ProblemCode::Unauthorized);
+        fan.get(&format!("{}?hub.mode=subscribe", routes::WEBHOOK)).await.refused(ProblemCode::Unauthorized);
+        fan.post(routes::WEBHOOK, &json!({})).await.refused(ProblemCode::Unauthorized);
         // These need none.
         fan.get(routes::OTP_STATUS).await.expect(200);
         fan.get(routes::OTP_CONSENT).await.expect(200);
@@ -84,7 +84,7 @@ async fn a_replayed_request_is_refused_and_sends_nothing() {
         let letter = Letter::new(&stack, routes::OTP_REQUEST);
         let first = letter.post(&stack, routes::OTP_REQUEST).await.expect(202);
         for _ in 0..3 {
-            let again = letter.post(&stack, routes::OTP_REQUEST).await.refused(Code::Unauthorized);
+            let again = letter.post(&stack, routes::OTP_REQUEST).await.refused(ProblemCode::Unauthorized);
             assert!(!again.text().contains(&challenge_of(&first)), "{again}");
         }
         assert_eq!(stack.graph.messages().len(), 1);
@@ -109,10 +109,10 @@ async fn a_signed_request_with_any_part_changed_is_refused() {
     for (what, letter) in changed {
         let answer = letter.post(&stack, routes::OTP_REQUEST).await;
         assert_eq!(answer.status, 401, "{what}: {answer}");
-        answer.refused(Code::Unauthorized);
+        answer.refused(ProblemCode::Unauthorized);
     }
-    letter().post(&stack, routes::OTP_VERIFY).await.refused(Code::Unauthorized);
-    letter().post(&stack, "/otp/request?a=b").await.refused(Code::Unauthorized);
+    letter().post(&stack, routes::OTP_VERIFY).await.refused(ProblemCode::Unauthorized);
+    letter().post(&stack, "/otp/request?a=b").await.refused(ProblemCode::Unauthorized);
     assert!(stack.graph.messages().is_empty());
     letter().post(&stack, routes::OTP_REQUEST).await.expect(202);
 }
@@ -122,8 +122,8 @@ async fn an_edge_whose_signature_is_refused_tells_the_fan_that_the_origin_is_awa
     let mut stack = Plan::on(Store::Embedded).without_edge().start().await;
     stack.edge = Some(Workerd::start(&stack.edge_config_with(OTHER_SECRET)).await);
     let fan = stack.fan();
-    fan.request(&stack.phone()).await.refused(Code::OriginUnavailable);
-    fan.session().await.refused(Code::OriginUnavailable);
+    fan.request(&stack.phone()).await.refused(ProblemCode::OriginUnavailable);
+    fan.session().await.refused(ProblemCode::OriginUnavailable);
     assert!(stack.graph.messages().is_empty());
 }
 

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use futures_util::{StreamExt, stream};
-use otp_shared::problem::Code;
+use otp_shared::problem::ProblemCode;
 use otp_tests::harness::{Plan, Store, now_s, until};
 use serde_json::{Value, json};
 
@@ -52,7 +52,7 @@ async fn a_storm_of_ten_thousand_repeated_webhooks_changes_nothing() {
     println!("{COPIES} webhooks: {:?}", begun.elapsed());
     assert!(answers.iter().all(|status| *status == 200));
     assert_eq!(state(&fan, &sent.challenge_id).await, told);
-    fan.request(&sent.phone).await.refused(Code::RateLimited);
+    fan.request(&sent.phone).await.refused(ProblemCode::RateLimited);
     assert_eq!(counted(&stack, r#"otp_receipts_total{state="failed"}"#).await, 1);
     assert_eq!(counted(&stack, r#"otp_webhooks_total{kind="inbound"}"#).await, 1);
     assert_eq!(counted(&stack, r#"otp_webhooks_total{kind="repeated"}"#).await, COPIES as u64);

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use otp_graph_sim::{Fault, Operation, Review, Rule, TEMPLATE, Template};
-use otp_shared::{problem::Code, routes};
+use otp_shared::{problem::ProblemCode, routes};
 use otp_tests::harness::{Plan, Stack, Store, now_s, until};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -74,7 +74,7 @@ async fn with_the_flag_off_nothing_is_sent_and_nothing_is_charged() {
     let stack = Plan::on(Store::Redis).without_edge().origin(FLAG, "0").start().await;
     let (fan, phone) = (stack.fan(), stack.phone());
     for _ in 0..12 {
-        fan.request(&phone).await.refused(Code::TemplateNotApproved);
+        fan.request(&phone).await.refused(ProblemCode::TemplateNotApproved);
     }
     assert_eq!(stack.graph.messages().len(), 0);
     for kind in ["cell", "sends", "challenge", "recipients", "request"] {
@@ -98,7 +98,7 @@ async fn a_rejection_that_the_lookup_found_ends_with_the_webhook_of_the_approval
         assert_eq!((&told["approved"], &told["reason"]), (&json!(false), &json!("PROMOTIONAL")), "{told}");
         assert!(told["since"].as_u64().is_some_and(|since| since.abs_diff(now_s()) < 60), "{told}");
     }
-    stack.fan().request(&stack.phone()).await.refused(Code::TemplateNotApproved);
+    stack.fan().request(&stack.phone()).await.refused(ProblemCode::TemplateNotApproved);
     assert_eq!(template(&stack).await["approved"], false);
     next_second().await;
     openly(&stack, "rw_RW", &Review::Approve).await;
@@ -124,7 +124,7 @@ async fn a_webhook_that_comes_before_the_lookups_answer_is_not_undone_by_it() {
     for code in LANGUAGES {
         assert_eq!(language(&stack, code).await["status"], "paused");
     }
-    stack.fan().request(&stack.phone()).await.refused(Code::TemplateNotApproved);
+    stack.fan().request(&stack.phone()).await.refused(ProblemCode::TemplateNotApproved);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,7 +140,7 @@ async fn a_paused_language_is_passed_over_and_used_again_once_it_is_reinstated()
     openly(&stack, "en_US", &Review::Disable).await;
     language_is(&stack, "en_US", "disabled", "webhook").await;
     let (fan, phone) = (stack.fan(), stack.phone());
-    fan.request(&phone).await.refused(Code::TemplateNotApproved);
+    fan.request(&phone).await.refused(ProblemCode::TemplateNotApproved);
     next_second().await;
     openly(&stack, "rw_RW", &Review::Reinstate).await;
     language_is(&stack, "rw_RW", "approved", "webhook").await;

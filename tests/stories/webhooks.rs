@@ -1,7 +1,7 @@
 //! Meta's webhooks through the edge: the raw bytes arrive, and only what Meta signed is believed.
 
 use otp_graph_sim::{SIGNATURE, sign};
-use otp_shared::{problem::Code, routes};
+use otp_shared::{problem::ProblemCode, routes};
 use otp_tests::harness::{Plan, Store};
 use reqwest::Method;
 
@@ -19,11 +19,11 @@ async fn a_signed_webhook_is_taken_byte_for_byte_and_an_unsigned_one_is_not() {
     let post =
         async |signature: &str, body: &str| fan.with(SIGNATURE, signature).send(Method::POST, routes::WEBHOOK, body.as_bytes()).await;
     post(&signature, BODY).await.expect(200);
-    post(&signature, &BODY.replace("  ", " ")).await.refused(Code::Forbidden);
-    post(&sign("another-app-secret", BODY), BODY).await.refused(Code::Forbidden);
-    post("", BODY).await.refused(Code::Forbidden);
-    post("sha256=", BODY).await.refused(Code::Forbidden);
-    fan.send(Method::POST, routes::WEBHOOK, BODY.as_bytes()).await.refused(Code::Forbidden);
+    post(&signature, &BODY.replace("  ", " ")).await.refused(ProblemCode::Forbidden);
+    post(&sign("another-app-secret", BODY), BODY).await.refused(ProblemCode::Forbidden);
+    post("", BODY).await.refused(ProblemCode::Forbidden);
+    post("sha256=", BODY).await.refused(ProblemCode::Forbidden);
+    fan.send(Method::POST, routes::WEBHOOK, BODY.as_bytes()).await.refused(ProblemCode::Forbidden);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,5 +36,5 @@ async fn a_webhook_of_3_mb_passes_and_a_larger_one_does_not() {
         fan.send(Method::POST, routes::WEBHOOK, body.as_bytes()).await
     };
     post(3 * 1024 * 1024).await.expect(200);
-    post(3 * 1024 * 1024 + 1).await.refused(Code::TooLarge);
+    post(3 * 1024 * 1024 + 1).await.refused(ProblemCode::TooLarge);
 }

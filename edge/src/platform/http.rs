@@ -12,7 +12,7 @@ use crate::{
     refusal::{Refusal, Reply},
     request::{Facts, path_and_query},
 };
-use otp_shared::{country::Country, headers, problem::Code, routes::body_limit, signature::Claimed};
+use otp_shared::{country::Country, headers, problem::ProblemCode, routes::body_limit, signature::Claimed};
 
 /// How long a client may take to send its body, in milliseconds.
 const BODY_MS: u64 = 10_000;
@@ -72,7 +72,7 @@ pub async fn body(request: &Request, facts: &Facts) -> Result<Vec<u8>, Refusal> 
     let stream = request.body().filter(|_| facts.has_body());
     let Some(stream) = stream else { return Ok(Vec::new()) };
     let read = read_all(&stream, body_limit(&facts.path), facts.content_length);
-    within(BODY_MS, read).await.unwrap_or_else(|| Err(Refusal::new(Code::InvalidBody, "The body did not arrive in time.")))
+    within(BODY_MS, read).await.unwrap_or_else(|| Err(Refusal::new(ProblemCode::InvalidBody, "The body did not arrive in time.")))
 }
 
 async fn read_all(stream: &ReadableStream, limit: usize, announced: Option<u64>) -> Result<Vec<u8>, Refusal> {
@@ -90,7 +90,7 @@ async fn read_all(stream: &ReadableStream, limit: usize, announced: Option<u64>)
 }
 
 async fn read_chunk(reader: &ReadableStreamDefaultReader) -> Result<Option<Uint8Array>, Refusal> {
-    let broken = |_| Refusal::new(Code::InvalidBody, "The body broke off.");
+    let broken = |_| Refusal::new(ProblemCode::InvalidBody, "The body broke off.");
     let result = JsFuture::from(reader.read()).await.map_err(broken)?;
     Ok(js::get(&result, "value").map_err(broken)?.dyn_into().ok())
 }

@@ -2,7 +2,7 @@
 
 use otp_shared::{
     kv::{KV_OPERATOR_PREFIX, operator_key},
-    problem::Code,
+    problem::ProblemCode,
 };
 
 use super::{
@@ -22,7 +22,7 @@ use crate::{
 
 impl From<Failed> for Refusal {
     fn from(_: Failed) -> Self {
-        Self::new(Code::Internal, "KV did not answer, or not in time.").because("kv")
+        Self::new(ProblemCode::Internal, "KV did not answer, or not in time.").because("kv")
     }
 }
 

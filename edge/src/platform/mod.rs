@@ -16,7 +16,7 @@ mod origin;
 
 use std::rc::Rc;
 
-use otp_shared::{address::Address, problem::Code};
+use otp_shared::{address::Address, problem::ProblemCode};
 use web_sys::{Request, Response};
 use worker::{Context, Env, Result, ScheduleContext, ScheduledEvent, event};
 
@@ -77,7 +77,7 @@ async fn answer(call: &Call, config: &Rc<Config>, site: &Site) -> std::result::R
 }
 
 fn write(call: &Call, reply: Reply) -> std::result::Result<Response, Refusal> {
-    http::response(&reply.request_id(&call.id)).map_err(|_| Refusal::new(Code::Internal, "The answer could not be written."))
+    http::response(&reply.request_id(&call.id)).map_err(|_| Refusal::new(ProblemCode::Internal, "The answer could not be written."))
 }
 
 fn refuse(call: &Call, refusal: &Refusal) -> Result<Response> {

@@ -6,7 +6,7 @@ use otp_shared::{address::Address, phone::Phone, snapshot::Caller as Sought};
 
 use super::{App, refusal::Refused};
 use crate::domain::{
-    judgement::{Call, Idempotency, Origin},
+    evaluation::{Call, ClientNetwork, Idempotency},
     numbering::{self, NumberError},
 };
 use otp_shared::country::Country;
@@ -26,12 +26,12 @@ pub struct Caller {
 
 impl Caller {
     /// The address in the form that limits use.
-    pub fn origin(&self) -> Origin {
+    pub fn network(&self) -> ClientNetwork {
         let address = Address::from(self.address);
-        Origin { address: address.to_string(), site: address.site().map(|site| site.to_string()) }
+        ClientNetwork { address: address.to_string(), site: address.site().map(|site| site.to_string()) }
     }
 
-    /// What every judging call carries; `id` is random, `route` keeps the keys of two routes apart.
+    /// What every call carries; `id` is random, `route` keeps the keys of two routes apart.
     pub fn call(&self, app: &App, id: [u8; 16], route: &str) -> Call {
         let idempotency = self.idempotency_key.as_ref().map(|key| Idempotency {
             key: app.secrets.keys.idempotency(&[b"key", route.as_bytes(), key.as_bytes()]),

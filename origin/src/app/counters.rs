@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use otp_shared::{problem::Code, wire::EdgeCounters};
+use otp_shared::{problem::ProblemCode, wire::EdgeCounters};
 use serde::Serialize;
 
 use super::series::{Line, Minute, Series};
@@ -136,7 +136,7 @@ impl Inner {
     fn take(&mut self, delta: &EdgeCounters, now_ms: u64) {
         add(&mut self.edge, "passed", "", delta.passed);
         for (label, count) in &delta.refused {
-            let is_code = Code::ALL.iter().any(|code| code.as_str() == label);
+            let is_code = ProblemCode::ALL.iter().any(|code| code.as_str() == label);
             add(&mut self.edge, "refused", if is_code { label } else { "other" }, *count);
             self.series.count(Line::EdgeRefused, *count, now_ms);
         }

@@ -15,7 +15,7 @@ use otp_shared::{
 use serde::Serialize;
 
 use super::{App, caller::Caller, refusal::Refused};
-use crate::domain::judgement::PhoneKey;
+use crate::domain::evaluation::PhoneKey;
 
 /// How many decisions are kept; about 300 bytes each.
 const KEPT: usize = 10_000;
@@ -124,7 +124,7 @@ impl Decision {
             outcome: "hung_up",
             phone: phone.map(|phone| phone.masked()),
             key: phone.map(|phone| app.secrets.keys.phone(phone)),
-            address: caller.origin().address,
+            address: caller.network().address,
             limit: None,
             retry_after_s: None,
             held_until_s: None,

@@ -5,7 +5,7 @@
 use otp_shared::wire::{Channel, Delivery, DeliveryState, FailureReason};
 
 use super::{App, refusal::Refused};
-use crate::domain::{challenge::unproven_key, judgement::DeliveryRecord};
+use crate::domain::{challenge::unproven_key, evaluation::DeliveryRecord};
 
 impl App {
     /// The id need not prove itself: 128 random bits name the record, and it tells neither number nor code.

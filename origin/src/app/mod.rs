@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     channels::{Channel, whatsapp::WhatsApp},
     clock::Clock,
-    domain::{judgement::Quotas, numbering::Countries},
+    domain::{evaluation::Quotas, numbering::Countries},
     edge::EdgeClient,
 };
 use counters::Counters;

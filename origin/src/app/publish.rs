@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::{App, operators::add_blacklist, status::SnapshotStatus};
 use crate::{
-    domain::{judgement::Hold, operator::Change},
+    domain::{evaluation::Hold, operator::Change},
     store::StoreError,
 };
 

@@ -10,10 +10,10 @@ use super::evaluate::evaluate;
 use crate::{
     clock,
     domain::{
-        guess, hold,
-        judgement::{
-            ChallengeKey, DeliveryRecord, Hold, MessageKey, Receipt, RequestCall, RequestVerdict, Settlement, VerifyCall, VerifyVerdict,
+        evaluation::{
+            ChallengeKey, DeliveryRecord, Hold, MessageKey, Receipt, RequestCall, RequestVerdict, SendReport, VerifyCall, VerifyVerdict,
         },
+        guess, hold,
         lease::{self, Lease},
         limits::{Cell, Policy, until_ms},
         operator::Change,
@@ -62,8 +62,8 @@ impl Records {
     }
 
     /// Notes what became of a send: its delivery record, the repeat's answer, limits to give back.
-    pub async fn settle(&self, settlement: &Settlement) -> Result<(), StoreError> {
-        evaluate(&*self.store, |view| outcome::decide(settlement, &self.policy.quotas, view)).await?;
+    pub async fn record_outcome(&self, report: &SendReport) -> Result<(), StoreError> {
+        evaluate(&*self.store, |view| outcome::decide(report, &self.policy.quotas, view)).await?;
         Ok(())
     }
 

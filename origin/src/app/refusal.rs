@@ -2,10 +2,10 @@
 //!
 //! **Invariant:** `Display` holds no number, code or token, so it may be logged and counted.
 
-use otp_shared::{limits::Limit, problem::Code, subject::SubjectError};
+use otp_shared::{limits::Limit, problem::ProblemCode, subject::SubjectError};
 
 use super::operators::import::Mistake;
-use crate::{domain::judgement::Hold, store::StoreError};
+use crate::{domain::evaluation::Hold, store::StoreError};
 
 /// Why a use case says no.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -111,28 +111,28 @@ pub enum Refused {
 
 impl Refused {
     /// The stable code by which it is told, counted and recorded.
-    pub fn code(&self) -> Code {
+    pub fn code(&self) -> ProblemCode {
         match self {
-            Self::InvalidField(_) | Self::InvalidSubject(_) | Self::Import(_) => Code::InvalidBody,
-            Self::TooManyEntries => Code::TooLarge,
-            Self::InvalidPhone => Code::InvalidPhone,
-            Self::UnsupportedCountry => Code::UnsupportedCountry,
-            Self::Blacklisted(_) => Code::Blacklisted,
-            Self::ConsentStale => Code::ConsentStale,
-            Self::ChallengeUnknown => Code::ChallengeUnknown,
-            Self::ChallengeLocked { .. } => Code::ChallengeLocked,
-            Self::CodeIncorrect { .. } => Code::CodeIncorrect,
-            Self::Limited { .. } => Code::RateLimited,
-            Self::InProgress => Code::InProgress,
-            Self::IdempotencyMismatch => Code::IdempotencyMismatch,
-            Self::Replayed | Self::Unauthorized | Self::WrongAdminToken => Code::Unauthorized,
-            Self::Undeliverable => Code::Undeliverable,
-            Self::TemplateNotApproved => Code::TemplateNotApproved,
-            Self::DeliveryUnavailable { .. } => Code::DeliveryUnavailable,
-            Self::SessionNotAuthorised => Code::SessionNotAuthorised,
-            Self::NotFound => Code::NotFound,
-            Self::TooWide(_) | Self::ManualKvEntry => Code::Conflict,
-            Self::Store(_) | Self::NotDurable | Self::ManualKvUnknown(_) => Code::OriginUnavailable,
+            Self::InvalidField(_) | Self::InvalidSubject(_) | Self::Import(_) => ProblemCode::InvalidBody,
+            Self::TooManyEntries => ProblemCode::TooLarge,
+            Self::InvalidPhone => ProblemCode::InvalidPhone,
+            Self::UnsupportedCountry => ProblemCode::UnsupportedCountry,
+            Self::Blacklisted(_) => ProblemCode::Blacklisted,
+            Self::ConsentStale => ProblemCode::ConsentStale,
+            Self::ChallengeUnknown => ProblemCode::ChallengeUnknown,
+            Self::ChallengeLocked { .. } => ProblemCode::ChallengeLocked,
+            Self::CodeIncorrect { .. } => ProblemCode::CodeIncorrect,
+            Self::Limited { .. } => ProblemCode::RateLimited,
+            Self::InProgress => ProblemCode::InProgress,
+            Self::IdempotencyMismatch => ProblemCode::IdempotencyMismatch,
+            Self::Replayed | Self::Unauthorized | Self::WrongAdminToken => ProblemCode::Unauthorized,
+            Self::Undeliverable => ProblemCode::Undeliverable,
+            Self::TemplateNotApproved => ProblemCode::TemplateNotApproved,
+            Self::DeliveryUnavailable { .. } => ProblemCode::DeliveryUnavailable,
+            Self::SessionNotAuthorised => ProblemCode::SessionNotAuthorised,
+            Self::NotFound => ProblemCode::NotFound,
+            Self::TooWide(_) | Self::ManualKvEntry => ProblemCode::Conflict,
+            Self::Store(_) | Self::NotDurable | Self::ManualKvUnknown(_) => ProblemCode::OriginUnavailable,
         }
     }
 

@@ -1,6 +1,6 @@
 //! A fan asks for a code.
 //!
-//! 1. Parse: number, locale, purpose, consent, challenge. 2. Blacklist. 3. Is there a channel that could send? 4. One judgement by the store.
+//! 1. Parse: number, locale, purpose, consent, challenge. 2. Blacklist. 3. Is there a channel that could send? 4. One evaluation by the store.
 //! 5. Send, on a task of its own: a fan who hangs up cancels nothing. 6. Note what became of it; known failures give limits back.
 
 use std::{sync::Arc, time::Duration};
@@ -21,11 +21,11 @@ use crate::{
     domain::{
         challenge::{Challenge, Purpose},
         consent,
-        judgement::{ChallengeKey, Charged, Interruption, RequestCall, RequestVerdict, SendOutcome, Settlement},
+        evaluation::{ChallengeKey, Charged, Interruption, RequestCall, RequestVerdict, SendOutcome, SendReport},
         locale::Locale,
     },
 };
-/// How often a judgement is repeated because operators changed something meanwhile.
+/// How often a evaluation is repeated because operators changed something meanwhile.
 const MAX_STALE: usize = 3;
 
 /// A request whose fields are all of their form.
@@ -58,7 +58,7 @@ impl App {
         let obstacle = self.sender.channels.iter().map(|channel| channel.unavailable_reason(parsed.locale.as_ref()));
         self.refuse_blacklisted(Some((parsed.phone, parsed.country)), caller.address)?;
         refuse_without_channel(obstacle)?;
-        let (call, verdict) = self.judge_request(&parsed, &caller).await?;
+        let (call, verdict) = self.evaluate_request(&parsed, &caller).await?;
         let (attempts_left, charged) = match verdict {
             RequestVerdict::Send { attempts_left, charged } => (attempts_left, charged),
             RequestVerdict::Refused { limit, retry_after_ms, hold } => return Err(Refused::Limited { limit, retry_after_ms, hold }),
@@ -92,7 +92,7 @@ impl App {
         Ok(Parsed { phone, country, locale, challenge, id, resend: body.challenge_id.is_some(), consent: body.consent_version.clone() })
     }
 
-    async fn judge_request(&self, parsed: &Parsed, caller: &Caller) -> Result<(RequestCall, RequestVerdict), Refused> {
+    async fn evaluate_request(&self, parsed: &Parsed, caller: &Caller) -> Result<(RequestCall, RequestVerdict), Refused> {
         let mut call = self.request_call(parsed, caller);
         for _ in 0..MAX_STALE {
             let verdict = self.telemetry.timings.store.time(self.store.request(&call)).await?;
@@ -107,7 +107,7 @@ impl App {
     }
 
     fn request_call(&self, parsed: &Parsed, caller: &Caller) -> RequestCall {
-        let origin = caller.origin();
+        let network = caller.network();
         RequestCall {
             call: caller.call(self, clock::random(), "request"),
             challenge: parsed.challenge.key,
@@ -115,8 +115,8 @@ impl App {
             resend: parsed.resend,
             phone: self.secrets.keys.phone(parsed.phone),
             phone_hold: self.phone_hold(parsed.phone),
-            address_hold: format!("address:{}", origin.address),
-            origin,
+            address_hold: format!("address:{}", network.address),
+            network,
         }
     }
 
@@ -154,10 +154,10 @@ impl App {
         };
         let accepted = self.accepted(&answer, parsed.id);
         let answer = serde_json::to_string(&answer).expect("a struct of strings and numbers serialises");
-        let settlement =
-            Settlement { request, charged, outcome: SendOutcome::Left { channel, delivery, message, at_ms: now_ms }, answer: Some(answer) };
+        let report =
+            SendReport { request, charged, outcome: SendOutcome::Left { channel, delivery, message, at_ms: now_ms }, answer: Some(answer) };
         let app = Arc::clone(&self);
-        self.sender.tasks.spawn(async move { app.settle(settlement).await });
+        self.sender.tasks.spawn(async move { app.record_outcome(report).await });
         Ok(accepted)
     }
 
@@ -222,12 +222,12 @@ impl App {
                 _ => "failed",
             },
         );
-        self.settle(Settlement { request, charged, outcome, answer: None }).await;
+        self.record_outcome(SendReport { request, charged, outcome, answer: None }).await;
         refused
     }
 
-    async fn settle(&self, settlement: Settlement) {
-        if let Err(error) = self.store.settle(&settlement).await {
+    async fn record_outcome(&self, report: SendReport) {
+        if let Err(error) = self.store.record_outcome(&report).await {
             self.telemetry.counters.add("errors", "settle");
             tracing::warn!(target: "otp::request", %error, "what became of a send could not be noted");
         }

@@ -9,7 +9,7 @@ use otp_shared::{
 
 use crate::domain::{
     challenge::Challenges,
-    judgement::{MessageKey, PhoneKey},
+    evaluation::{MessageKey, PhoneKey},
     session::Sessions,
 };
 

@@ -1,6 +1,6 @@
 //! A fan types the code.
 //!
-//! 1. Parse. 2. Blacklist. 3. Compare, in constant time, and tell nobody. 4. One judgement by the store, which counts the guess. 5. The session id.
+//! 1. Parse. 2. Blacklist. 3. Compare, in constant time, and tell nobody. 4. One evaluation by the store, which counts the guess. 5. The session id.
 
 use otp_shared::wire::{Verified, VerifyRequest};
 
@@ -8,20 +8,20 @@ use super::{App, caller::Caller, refusal::Refused, request::interrupted};
 use crate::{
     clock,
     domain::{
-        challenge::Code,
-        judgement::{Interruption, VerifyCall, VerifyVerdict},
+        challenge::Passcode,
+        evaluation::{Interruption, VerifyCall, VerifyVerdict},
         session::Use,
     },
 };
 
-/// How often a judgement is repeated because operators changed something meanwhile.
+/// How often a evaluation is repeated because operators changed something meanwhile.
 const MAX_STALE: usize = 3;
 
 impl App {
     /// Judges the guess; a right one answers with a session id.
     pub async fn verify_code(&self, body: VerifyRequest, caller: Caller) -> Result<Verified, Refused> {
         let (phone, country) = self.served_phone(&body.phone)?;
-        let typed = Code::parse(&body.code).ok_or(Refused::InvalidField("code: six digits"))?;
+        let typed = Passcode::parse(&body.code).ok_or(Refused::InvalidField("code: six digits"))?;
         self.refuse_blacklisted(Some((phone, country)), caller.address)?;
         // Not whether it has ended: a repeat of an idempotency key is answered after that, too.
         let challenge = self.secrets.challenges.parse(&body.challenge_id, phone).ok_or(Refused::ChallengeUnknown)?;
@@ -33,7 +33,7 @@ impl App {
             expires_at_ms: challenge.expires_at_ms,
             correct: code.matches(&typed),
             phone: self.secrets.keys.phone(phone),
-            origin: caller.origin(),
+            network: caller.network(),
             answer: now_ms.to_string(),
         };
         for _ in 0..MAX_STALE {

@@ -18,7 +18,7 @@ use crate::{
         webhook::{Event, InboundKind},
     },
     domain::{
-        judgement::{ChallengeKey, Receipt},
+        evaluation::{ChallengeKey, Receipt},
         operator::Target,
     },
     store::StoreError,

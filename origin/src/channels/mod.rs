@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use otp_shared::{phone::Phone, wire};
 
-use crate::domain::{challenge::Code, locale::Locale};
+use crate::domain::{challenge::Passcode, locale::Locale};
 
 mod breaker;
 mod http_client;
@@ -25,7 +25,7 @@ pub struct Message {
     /// The receiver.
     pub to: Phone,
     /// Never printed.
-    pub code: Code,
+    pub code: Passcode,
     /// The fan's language; `None`: the app did not say.
     pub locale: Option<Locale>,
     /// Comes back in receipts. Holds neither number nor code.

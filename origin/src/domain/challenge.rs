@@ -14,7 +14,7 @@ use otp_shared::{
 };
 use subtle::ConstantTimeEq;
 
-use super::judgement::ChallengeKey;
+use super::evaluation::ChallengeKey;
 
 /// What a code is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,9 +42,9 @@ impl Purpose {
 
 /// Six digits. `Debug` shows none of them.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Code(String);
+pub struct Passcode(String);
 
-impl Code {
+impl Passcode {
     /// Takes exactly six ASCII digits, as a fan types them.
     pub fn parse(text: &str) -> Option<Self> {
         (text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| Self(text.to_owned()))
@@ -61,9 +61,9 @@ impl Code {
     }
 }
 
-impl std::fmt::Debug for Code {
+impl std::fmt::Debug for Passcode {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Code(redacted)")
+        f.write_str("Passcode(redacted)")
     }
 }
 
@@ -135,7 +135,7 @@ impl Challenges {
     }
 
     /// The code of an id that [`Challenges::parse`] accepted: the same on every resend and every replica.
-    pub fn code(&self, id: &str, challenge: &Challenge, phone: Phone) -> Option<Code> {
+    pub fn code(&self, id: &str, challenge: &Challenge, phone: Phone) -> Option<Passcode> {
         let keys = self.keys(&decode(id)?)?;
         Some(derive_code(&keys.code, challenge.key, phone))
     }
@@ -175,7 +175,7 @@ fn tag(keys: &Keys, payload: &[u8], phone: Phone) -> [u8; MAC_BYTES] {
 
 /// HOTP's idea (RFC 4226) with the challenge as the moving factor. Draws of 32 bits above the largest multiple of 10⁶ are thrown away,
 /// so that every code is equally likely.
-fn derive_code(key: &[u8; 32], challenge: ChallengeKey, phone: Phone) -> Code {
+fn derive_code(key: &[u8; 32], challenge: ChallengeKey, phone: Phone) -> Passcode {
     const UNBIASED: u32 = u32::MAX / 1_000_000 * 1_000_000;
     let draws = (0u8..).flat_map(|round| {
         let block = secret::mac(key).chain_update(challenge.0).chain_update(phone.digits()).chain_update([round]).finalize().into_bytes();
@@ -185,7 +185,7 @@ fn derive_code(key: &[u8; 32], challenge: ChallengeKey, phone: Phone) -> Code {
     let drawn = draws.into_iter().find(|word| *word < UNBIASED).expect("256 rounds of 8 draws, each accepted with 99.98 %");
     let mut digits = String::with_capacity(6);
     write!(digits, "{:06}", drawn % 1_000_000).expect("writing to a String does not fail");
-    Code(digits)
+    Passcode(digits)
 }
 
 #[cfg(test)]
@@ -243,15 +243,15 @@ mod tests {
 
     #[test]
     fn debug_shows_no_digit() {
-        assert_eq!(format!("{:?}", Code::parse("123456").unwrap()), "Code(redacted)");
+        assert_eq!(format!("{:?}", Passcode::parse("123456").unwrap()), "Passcode(redacted)");
     }
 
     #[test]
     fn only_six_ascii_digits_are_a_code() {
         for text in ["", "12345", "1234567", "12 456", "12345a", "１２３４５６", "+12345", "123456\n"] {
-            assert!(Code::parse(text).is_none(), "{text:?}");
+            assert!(Passcode::parse(text).is_none(), "{text:?}");
         }
-        assert!(Code::parse("012345").is_some());
+        assert!(Passcode::parse("012345").is_some());
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use otp_shared::limits::Limit;
 
 use super::{
-    judgement::{Interruption, Quotas, VerifyCall, VerifyVerdict},
+    evaluation::{Interruption, Quotas, VerifyCall, VerifyVerdict},
     limits::{self, Cell, Policy, until_ms},
     record::{
         Damaged,
@@ -73,7 +73,7 @@ fn count(key: &Key, attempts: Attempts, correct: bool, left_ms: u64, view: &View
 
 /// Whatever is not accepted costs its address, which has so many of them.
 fn wrong(call: &VerifyCall, answer: Answer, counted: Option<Write>, quotas: &Quotas, view: &View<'_>) -> Decision<VerifyVerdict> {
-    let cell = Cell::new(Limit::VerifyIp, &call.origin.address, quotas.of(Limit::VerifyIp));
+    let cell = Cell::new(Limit::VerifyIp, &call.network.address, quotas.of(Limit::VerifyIp));
     if let Some(refusal) = cell.refusal(view) {
         let retry_after_ms = until_ms(refusal.at_us, view.now_us());
         return Decision::Tell(VerifyVerdict::Refused { limit: refusal.limit, retry_after_ms });

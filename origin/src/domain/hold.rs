@@ -3,7 +3,7 @@
 //! **Invariant:** a hold ends when the limit behind it does, and no refusal prolongs it.
 
 use super::{
-    judgement::Hold,
+    evaluation::Hold,
     record::{
         Damaged,
         holds::{HoldList, shard_key},

@@ -5,7 +5,7 @@
 use otp_shared::limits::{Limit, Quota};
 
 use super::{
-    judgement::{Origin, Quotas},
+    evaluation::{ClientNetwork, Quotas},
     record::{cell_key, phone::PhoneRecord, recipients_key, verified_key},
 };
 use crate::transaction::{Charge, Count, Key, Step, View, arrival_us, counter::Counter, counter::Window};
@@ -118,7 +118,7 @@ fn capacity_us(quota: Quota) -> u64 {
 }
 
 /// The cells of where a request comes from: its address, and its site if it has one.
-pub fn of_network(network: &Origin, quotas: &Quotas, view: &View<'_>) -> Vec<Cell> {
+pub fn of_network(network: &ClientNetwork, quotas: &Quotas, view: &View<'_>) -> Vec<Cell> {
     let cell = |limit: Limit, subject: &str| Cell {
         told_by: quotas.of(limit),
         ..Cell::new(limit, subject, raised(quotas.of(limit), subject, view))
@@ -169,7 +169,7 @@ pub fn verified(subject: &str) -> Count {
 }
 
 /// The counters of what verified where a request comes from.
-pub fn verified_keys(network: &Origin) -> Vec<Key> {
+pub fn verified_keys(network: &ClientNetwork) -> Vec<Key> {
     std::iter::once(&network.address).chain(&network.site).map(|subject| verified_key(subject)).collect()
 }
 

@@ -4,9 +4,9 @@
 
 pub mod challenge;
 pub mod consent;
+pub mod evaluation;
 pub mod guess;
 pub mod hold;
-pub mod judgement;
 pub mod lease;
 pub mod limits;
 pub mod locale;

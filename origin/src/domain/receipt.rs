@@ -6,7 +6,7 @@
 use otp_shared::{limits::Limit, wire::Delivery};
 
 use super::{
-    judgement::{MessageKey, PhoneKey, Quotas, Receipt},
+    evaluation::{MessageKey, PhoneKey, Quotas, Receipt},
     limits,
     record::{
         Damaged, cell_key,

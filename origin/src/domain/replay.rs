@@ -3,7 +3,7 @@
 //! **Invariant:** a call id is committed once, a nonce stands for one call id, an idempotency key for one body.
 
 use super::{
-    judgement::{Call, Interruption},
+    evaluation::{Call, Interruption},
     record::{
         Damaged, OPERATOR_VERSION,
         answer::{AnswerRecord, Progress},

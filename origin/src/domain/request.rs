@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 use otp_shared::limits::Limit;
 
 use super::{
+    evaluation::{Charged, Hold, Interruption, Quotas, RequestCall, RequestVerdict, Share},
     hold,
-    judgement::{Charged, Hold, Interruption, Quotas, RequestCall, RequestVerdict, Share},
     limits::{self, Cell, Policy, Refusal, until_ms},
     record::{
         Damaged,
@@ -105,7 +105,7 @@ impl<'a> Send<'a> {
         let known = known_key(call.phone);
         let is_counted = limits::is_counted(phone.recipient_since_ms, view.now_ms()) && !phone.was_counted_by(call.tag());
         let recipients = if is_counted { Vec::new() } else { limits::of_recipients(quotas, &known).into() };
-        let network = limits::of_network(&call.origin, quotas, view);
+        let network = limits::of_network(&call.network, quotas, view);
         Ok(Self { call, quotas, phone, network, everybody: limits::of_everybody(quotas, &known), recipients })
     }
 
@@ -131,13 +131,13 @@ impl<'a> Send<'a> {
         let recipients = self.all_recipients();
         let limits = cells.chain(recipients.iter().map(|count| (&count.key, &count.unless)));
         let limits = limits.flat_map(|(key, unless)| std::iter::once(key).chain(unless)).cloned();
-        limits.chain(limits::verified_keys(&self.call.origin)).collect::<BTreeSet<_>>().into_iter().collect()
+        limits.chain(limits::verified_keys(&self.call.network)).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Charges everything, and notes the send.
     fn charge(mut self, attempts_left: u32, view: &View<'_>) -> Result<Decision<RequestVerdict>, Damaged> {
         let mut transaction = replay::transaction(&self.call.call, Answer::Send { attempts_left }, view);
-        transaction.peek = limits::verified_keys(&self.call.origin);
+        transaction.peek = limits::verified_keys(&self.call.network);
         transaction.write.push(self.note_send(view));
         transaction.write.push(self.note_challenge(view)?);
         for subject in [&self.call.phone_hold, &self.call.address_hold] {
@@ -199,9 +199,9 @@ impl<'a> Send<'a> {
         let charged_us = |limit| self.network.iter().find(|cell| cell.limit == limit).map_or(0, Cell::emission_us);
         Share {
             tag: self.call.tag(),
-            address: self.call.origin.address.clone(),
+            address: self.call.network.address.clone(),
             address_us: charged_us(Limit::RequestIp),
-            site: self.call.origin.site.clone(),
+            site: self.call.network.site.clone(),
             site_us: charged_us(Limit::RequestSite),
         }
     }

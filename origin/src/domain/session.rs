@@ -12,7 +12,7 @@ use otp_shared::{
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use super::judgement::ChallengeKey;
+use super::evaluation::ChallengeKey;
 
 /// How long a session id may be turned into a cookie, in milliseconds.
 pub const SESSION_ID_MS: u64 = 600_000;

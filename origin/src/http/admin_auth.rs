@@ -8,7 +8,7 @@ use axum::{
 };
 use otp_shared::{
     headers,
-    problem::{Code, Problem},
+    problem::{Problem, ProblemCode},
 };
 use subtle::ConstantTimeEq;
 
@@ -78,7 +78,7 @@ pub fn peer(parts: &request::Parts) -> Option<IpAddr> {
 /// Who sends the admin token; a wrong or missing one is an error.
 pub async fn authenticate(http: &Http, headers: &HeaderMap, peer: Option<IpAddr>) -> Result<Operator, ProblemResponse> {
     if http.admin_tokens.is_empty() {
-        return Err(Problem::new(Code::AdminDisabled, "Set ADMIN_TOKENS to use the admin API.").retry_after_s(3600).into());
+        return Err(Problem::new(ProblemCode::AdminDisabled, "Set ADMIN_TOKENS to use the admin API.").retry_after_s(3600).into());
     }
     check(http, header(headers, headers::ADMIN_TOKEN).unwrap_or_default(), peer).await
 }

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, header},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use otp_shared::problem::{Code, Problem};
+use otp_shared::problem::{Problem, ProblemCode};
 use serde::de::DeserializeOwned;
 
 /// How long a body may take to arrive.
@@ -19,10 +19,10 @@ pub async fn read(body: Body, limit: usize) -> Result<Vec<u8>, Problem> {
     match tokio::time::timeout(READ_TIMEOUT, collecting).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes().to_vec()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(Problem::new(Code::TooLarge, format!("At most {limit} bytes are taken here.")))
+            Err(Problem::new(ProblemCode::TooLarge, format!("At most {limit} bytes are taken here.")))
         }
-        Ok(Err(_)) => Err(Problem::new(Code::InvalidBody, "The body broke off.")),
-        Err(_) => Err(Problem::new(Code::InvalidBody, "The body took too long to arrive.")),
+        Ok(Err(_)) => Err(Problem::new(ProblemCode::InvalidBody, "The body broke off.")),
+        Err(_) => Err(Problem::new(ProblemCode::InvalidBody, "The body took too long to arrive.")),
     }
 }
 
@@ -33,13 +33,13 @@ pub fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     if essence.eq_ignore_ascii_case("application/json") {
         return Ok(());
     }
-    Err(Problem::new(Code::UnsupportedMediaType, "Send Content-Type: application/json."))
+    Err(Problem::new(ProblemCode::UnsupportedMediaType, "Send Content-Type: application/json."))
 }
 
 /// Parses JSON. The detail names the place and the kind of mistake, and repeats none of the values.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let text = std::str::from_utf8(bytes).map_err(|_| Problem::new(Code::InvalidBody, "The body is not UTF-8."))?;
-    serde_json::from_str(text).map_err(|error| Problem::new(Code::InvalidBody, explain(&error)))
+    let text = std::str::from_utf8(bytes).map_err(|_| Problem::new(ProblemCode::InvalidBody, "The body is not UTF-8."))?;
+    serde_json::from_str(text).map_err(|error| Problem::new(ProblemCode::InvalidBody, explain(&error)))
 }
 
 fn explain(error: &serde_json::Error) -> String {
@@ -66,7 +66,7 @@ mod tests {
 
     fn detail(body: &[u8]) -> String {
         let problem = parse::<VerifyRequest>(body).err().unwrap();
-        assert_eq!(problem.code, Code::InvalidBody);
+        assert_eq!(problem.code, ProblemCode::InvalidBody);
         problem.detail
     }
 

@@ -14,7 +14,7 @@ use axum::{
 };
 use otp_shared::{
     headers,
-    problem::{Code, Problem},
+    problem::{Problem, ProblemCode},
     routes,
     signature::hex,
 };
@@ -83,11 +83,11 @@ pub fn all_routes() -> Router<Arc<Http>> {
 }
 
 async fn not_found() -> ProblemResponse {
-    Problem::new(Code::NotFound, "There is no such path.").into()
+    Problem::new(ProblemCode::NotFound, "There is no such path.").into()
 }
 
 async fn method_not_allowed() -> ProblemResponse {
-    Problem::new(Code::MethodNotAllowed, "The Allow header says which methods there are.").into()
+    Problem::new(ProblemCode::MethodNotAllowed, "The Allow header says which methods there are.").into()
 }
 
 /// One log line and one count a request, and the headers that every answer has.
@@ -117,7 +117,7 @@ fn in_our_words(response: Response) -> Response {
     if is_ours || response.status() != StatusCode::BAD_REQUEST {
         return response;
     }
-    ProblemResponse::from(Problem::new(Code::InvalidBody, "The path or the query is not of the documented form.")).into_response()
+    ProblemResponse::from(Problem::new(ProblemCode::InvalidBody, "The path or the query is not of the documented form.")).into_response()
 }
 
 fn count(app: &App, method: &Method, route: &str, status: StatusCode, code: &str, limit: &str) {
@@ -150,7 +150,7 @@ pub fn json_with(status: StatusCode, body: &impl serde::Serialize) -> Response {
         Ok(bytes) => (status, [(header::CONTENT_TYPE, "application/json")], bytes).into_response(),
         Err(error) => {
             tracing::error!(target: "otp::http", %error, "an answer could not be written");
-            ProblemResponse::from(Problem::new(Code::Internal, "The answer could not be written.")).into_response()
+            ProblemResponse::from(Problem::new(ProblemCode::Internal, "The answer could not be written.")).into_response()
         }
     }
 }

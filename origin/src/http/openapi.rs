@@ -175,7 +175,7 @@ fn reference(schema: &str) -> Value {
 mod tests {
     use std::collections::BTreeSet;
 
-    use otp_shared::problem::Code;
+    use otp_shared::problem::ProblemCode;
 
     use super::*;
 
@@ -214,9 +214,9 @@ mod tests {
     #[test]
     fn every_code_has_a_place() {
         let codes: BTreeSet<_> = operations::all().flat_map(Operation::refusals).flat_map(|(_, codes)| codes).collect();
-        for code in Code::ALL {
+        for code in ProblemCode::ALL {
             // Those two are answers to what is in no table.
-            let elsewhere = matches!(code, Code::NotFound | Code::MethodNotAllowed);
+            let elsewhere = matches!(code, ProblemCode::NotFound | ProblemCode::MethodNotAllowed);
             assert!(codes.contains(code) || elsewhere, "{} is answered by no operation", code.as_str());
         }
     }

@@ -6,13 +6,13 @@ use axum::{
 };
 use otp_shared::{
     headers::{self, HeldSubject, HoldNotice},
-    problem::{self, Code, Problem},
+    problem::{self, Problem, ProblemCode},
 };
 use serde_json::{Map, Value, json};
 
 use crate::{
     app::{operators::import::MAX_ENTRIES, refusal::Refused},
-    domain::judgement::Hold,
+    domain::evaluation::Hold,
 };
 
 /// A problem document (RFC 9457) with its headers.
@@ -92,7 +92,7 @@ impl From<Refused> for ProblemResponse {
 
 /// The code by which a response is counted and logged, as one of its extensions.
 #[derive(Debug, Clone, Copy)]
-pub struct CountedCode(pub Code);
+pub struct CountedCode(pub ProblemCode);
 
 /// The limit that refused, as an extension of the response, for the counters.
 #[derive(Debug, Clone, Copy)]

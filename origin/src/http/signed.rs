@@ -11,7 +11,7 @@ use axum::{
 use otp_shared::{
     country::Country,
     headers,
-    problem::{Code, Problem},
+    problem::{Problem, ProblemCode},
     routes,
     secret::Secret,
     signature::{Claimed, Direction, Keyring, Parts, SignatureError, Verified},
@@ -86,7 +86,7 @@ impl FromRequest<Arc<Http>> for Signed {
 fn refuse(http: &Http, error: SignatureError) -> ProblemResponse {
     http.app.telemetry.counters.add("errors", "signature");
     tracing::warn!(target: "otp::http", %error, "a request that the edge should have signed");
-    ProblemResponse::new(Problem::new(Code::Unauthorized, "This route takes only requests that come through the edge."))
+    ProblemResponse::new(Problem::new(ProblemCode::Unauthorized, "This route takes only requests that come through the edge."))
         .header(headers::SIGNATURE_STATUS, headers::SIGNATURE_REFUSED)
 }
 
@@ -108,6 +108,6 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
         |key: &&str| (16..=128).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     match header(headers, headers::IDEMPOTENCY_KEY).filter(is_key) {
         Some(key) => Ok(Some(key.to_owned())),
-        None => Err(Problem::new(Code::InvalidBody, "Idempotency-Key has 16 to 128 of A-Z, a-z, 0-9, - and _.")),
+        None => Err(Problem::new(ProblemCode::InvalidBody, "Idempotency-Key has 16 to 128 of A-Z, a-z, 0-9, - and _.")),
     }
 }

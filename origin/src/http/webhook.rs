@@ -5,7 +5,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use otp_shared::problem::{Code, Problem};
+use otp_shared::problem::{Problem, ProblemCode};
 use serde::Deserialize;
 
 use super::{
@@ -36,7 +36,7 @@ pub async fn get(State(http): Shared, Query(asked): Query<Handshake>, _signed: S
         Some(challenge) if known && asked.mode.as_deref() == Some("subscribe") => {
             Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], challenge).into_response())
         }
-        _ => Err(Problem::new(Code::Forbidden, "The verify token is not ours.").into()),
+        _ => Err(Problem::new(ProblemCode::Forbidden, "The verify token is not ours.").into()),
     }
 }
 
@@ -45,14 +45,14 @@ pub async fn post(State(http): Shared, signed: Signed) -> Result<Response, Probl
     let signature = signed::header(&signed.headers, SIGNATURE_HEADER);
     if !http.app.sender.whatsapp.webhook_verifier().is_signed(signature, &signed.body) {
         http.app.telemetry.counters.add("webhooks", "forged");
-        return Err(Problem::new(Code::Forbidden, "X-Hub-Signature-256 does not match.").into());
+        return Err(Problem::new(ProblemCode::Forbidden, "X-Hub-Signature-256 does not match.").into());
     }
     match webhook::parse(&signed.body) {
         Ok(events) => http.app.handle_events(events).await.map_err(Refused::from)?,
         Err(error) => {
             http.app.telemetry.counters.add("webhooks", "malformed");
             tracing::warn!(target: "otp::webhook", %error, "a signed webhook that is not understood");
-            return Err(Problem::new(Code::InvalidBody, "The webhook is not understood.").into());
+            return Err(Problem::new(ProblemCode::InvalidBody, "The webhook is not understood.").into());
         }
     }
     Ok(StatusCode::OK.into_response())

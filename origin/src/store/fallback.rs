@@ -31,7 +31,7 @@ use super::{
 use crate::{
     clock::Clock,
     domain::{
-        judgement::ChallengeKey,
+        evaluation::ChallengeKey,
         operator::Change,
         record::{
             OPERATOR_VERSION,
@@ -544,7 +544,7 @@ impl<R: Remote + OlderReplicas> OlderReplicas for Fallback<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{judgement::Quotas, record};
+    use crate::domain::{evaluation::Quotas, record};
 
     const DAY_MS: u64 = 86_400_000;
 

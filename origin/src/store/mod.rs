@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 
 use crate::{
-    domain::{judgement::ChallengeKey, operator::Change, record::attempts::Attempts},
+    domain::{evaluation::ChallengeKey, operator::Change, record::attempts::Attempts},
     transaction::{Key, Outcome, Side, Transaction, Value, Values},
 };
 

@@ -22,7 +22,7 @@ use otp_origin::{
         whatsapp::{WhatsApp, WhatsAppConfig},
     },
     clock::{Clock, ManualClock},
-    domain::{judgement::Quotas, limits::Policy, locale::Locale, numbering::Countries},
+    domain::{evaluation::Quotas, limits::Policy, locale::Locale, numbering::Countries},
     edge::EdgeClient,
     http::{Http, admin_auth::AdminTokens, health::Readiness, operators::page::session::AdminSessions, router, signed::EdgeKeys},
     store::memory::Memory,

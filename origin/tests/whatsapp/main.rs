@@ -10,7 +10,7 @@ use otp_origin::{
         whatsapp::{LookupError, TemplateStatus, WhatsApp, WhatsAppConfig, webhook},
     },
     clock::{ManualClock, SystemClock},
-    domain::{challenge::Code, locale::Locale},
+    domain::{challenge::Passcode, locale::Locale},
 };
 use otp_shared::phone::Phone;
 
@@ -58,7 +58,7 @@ async fn start() -> (Graph, Arc<WhatsApp>) {
 fn message(to: &str, locale: &str) -> Message {
     Message {
         to: Phone::parse(to).expect("a number"),
-        code: Code::parse(CODE).expect("six digits"),
+        code: Passcode::parse(CODE).expect("six digits"),
         locale: Locale::parse(locale).ok(),
         reference: "req-1".to_owned(),
         lifetime: Duration::from_mins(5),

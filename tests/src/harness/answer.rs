@@ -1,6 +1,6 @@
 //! One HTTP answer, and what every refusal has to look like.
 
-use otp_shared::problem::{Code, MEDIA_TYPE};
+use otp_shared::problem::{MEDIA_TYPE, ProblemCode};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER, SET_COOKIE};
 use serde_json::Value;
 
@@ -56,7 +56,7 @@ impl Answer {
 
     /// It is a refusal with this code: its status, its media type, and a `Retry-After` where one is due. Anything else and the story has failed.
     #[track_caller]
-    pub fn refused(self, code: Code) -> Self {
+    pub fn refused(self, code: ProblemCode) -> Self {
         assert_eq!(self.code().as_deref(), Some(code.as_str()), "{self}");
         self.assert_is_a_problem();
         self
@@ -79,8 +79,10 @@ impl Answer {
     #[track_caller]
     pub fn assert_is_a_problem(&self) {
         let body = self.json();
-        let code =
-            Code::ALL.iter().find(|code| Some(code.as_str()) == body["code"].as_str()).unwrap_or_else(|| panic!("no known code: {self}"));
+        let code = ProblemCode::ALL
+            .iter()
+            .find(|code| Some(code.as_str()) == body["code"].as_str())
+            .unwrap_or_else(|| panic!("no known code: {self}"));
         assert_eq!(self.header(CONTENT_TYPE), Some(MEDIA_TYPE), "{self}");
         assert_eq!(self.status, code.status(), "{self}");
         assert_eq!(body["status"], code.status(), "{self}");

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use otp_shared::problem::Code;
+use otp_shared::problem::ProblemCode;
 use tokio::task::JoinSet;
 
 use super::{
@@ -126,7 +126,7 @@ async fn typed_again(fan: &Fan, sent: &Sent) -> End {
     let again = fan.verify(sent, &sent.code).await;
     match (again.status, again.code()) {
         (200, _) => End::UsedTwice,
-        (_, Some(code)) if code == Code::ChallengeUnknown.as_str() => End::SignedIn,
+        (_, Some(code)) if code == ProblemCode::ChallengeUnknown.as_str() => End::SignedIn,
         (status, code) => End::Odd(status, code.unwrap_or_default()),
     }
 }

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::{Fixture, again, disturbances::Disturbances, guess, on_fallback::replica, on_redis::wait_until, only, resend};
 use crate::store::contract::server::Server;
 use crate::{
-    domain::judgement::{Quotas, RequestVerdict, VerifyVerdict},
+    domain::evaluation::{Quotas, RequestVerdict, VerifyVerdict},
     store::StoreState,
 };
 

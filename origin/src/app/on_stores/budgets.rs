@@ -3,7 +3,7 @@
 use ::redis::{Commands, Connection, cmd};
 
 use super::{Fixture, LEFT, fresh, guess, on_fallback::connected, wide};
-use crate::domain::judgement::{Call, MessageKey, RequestCall, SendOutcome, VerifyCall};
+use crate::domain::evaluation::{Call, MessageKey, RequestCall, SendOutcome, VerifyCall};
 use crate::store::contract::server::{Server, commands};
 
 const CALLS: u8 = 50;
@@ -28,7 +28,7 @@ async fn send(fixture: &Fixture, asked: &RequestCall) {
     fixture.sent(asked).await;
     let SendOutcome::Left { channel, delivery, at_ms, .. } = LEFT else { unreachable!("it left") };
     let left = SendOutcome::Left { channel, delivery, message: Some(MessageKey(fresh())), at_ms };
-    fixture.settle(asked, left, None).await;
+    fixture.record_outcome(asked, left, None).await;
 }
 
 /// All commands since they were last counted, in scripts too, and those of the pings in between.
@@ -63,7 +63,7 @@ async fn a_send_leaves_few_keys_and_bytes() {
     let server = Server::start(&[]);
     let (fixture, version) = in_service(&server).await;
     let asked = ask(&fixture, 1, version);
-    send(&fixture, &RequestCall { challenge: crate::domain::judgement::ChallengeKey([0xab; 16]), ..asked }).await;
+    send(&fixture, &RequestCall { challenge: crate::domain::evaluation::ChallengeKey([0xab; 16]), ..asked }).await;
     let mut connection = server.connection();
     let keys: Vec<String> = connection.scan_match("otp:*").expect("it answers").map(|key| key.expect("a text")).collect();
     let own: Vec<_> = keys.into_iter().filter(|key| !key.contains(":cell:") && !key.contains(":recipients")).collect();

@@ -6,7 +6,7 @@ use otp_shared::limits::Limit;
 use tokio::task::JoinSet;
 
 use super::{Fixture, StoreFactory, again, cases, guess, only};
-use crate::domain::judgement::{Origin, RequestCall, RequestVerdict, VerifyVerdict};
+use crate::domain::evaluation::{ClientNetwork, RequestCall, RequestVerdict, VerifyVerdict};
 
 cases![
     of_a_hundred_requests_for_one_number_one_is_sent,
@@ -44,8 +44,8 @@ async fn of_a_hundred_requests_for_one_number_one_is_sent(factory: &dyn StoreFac
 }
 
 fn at_one_address(fixture: &Fixture) -> Vec<RequestCall> {
-    let address = Origin { address: "203.0.113.99".into(), site: None };
-    (0..AT_ONCE).map(|phone| RequestCall { origin: address.clone(), ..fixture.ask(phone) }).collect()
+    let address = ClientNetwork { address: "203.0.113.99".into(), site: None };
+    (0..AT_ONCE).map(|phone| RequestCall { network: address.clone(), ..fixture.ask(phone) }).collect()
 }
 
 async fn a_hot_address_loses_no_charge(factory: &dyn StoreFactory) {

@@ -6,7 +6,7 @@ use otp_shared::limits::Limit;
 use tokio::task::JoinSet;
 
 use super::{Fixture, StoreFactory, again, cases, guess, only, resend, wide};
-use crate::domain::judgement::{RequestCall, RequestVerdict, VerifyCall, VerifyVerdict};
+use crate::domain::evaluation::{RequestCall, RequestVerdict, VerifyCall, VerifyVerdict};
 
 cases![
     a_used_code_is_refused,

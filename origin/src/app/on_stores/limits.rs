@@ -3,7 +3,7 @@
 use otp_shared::limits::Limit;
 
 use super::{Fixture, HOLD_THRESHOLD, LEFT, StoreFactory, again, cases, guess, only, quota_of, wide};
-use crate::domain::judgement::{Hold, Origin, RequestCall, RequestVerdict, SendOutcome, VerifyVerdict};
+use crate::domain::evaluation::{ClientNetwork, Hold, RequestCall, RequestVerdict, SendOutcome, VerifyVerdict};
 
 cases![
     the_cooldown_ends_when_it_said,
@@ -32,7 +32,7 @@ cases![
 ];
 
 fn from(mut call: RequestCall, address: &str, site: Option<&str>) -> RequestCall {
-    call.origin = Origin { address: address.into(), site: site.map(str::to_owned) };
+    call.network = ClientNetwork { address: address.into(), site: site.map(str::to_owned) };
     call.address_hold = format!("address:{address}");
     call
 }
@@ -216,7 +216,7 @@ async fn half_of_the_recipients_is_kept_for_known_numbers(factory: &dyn StoreFac
 }
 
 /// Every limit of a request allows one.
-fn tight() -> crate::domain::judgement::Quotas {
+fn tight() -> crate::domain::evaluation::Quotas {
     [
         Limit::RequestPhoneCooldown,
         Limit::RequestPhoneHour,
@@ -234,7 +234,7 @@ async fn a_failed_send_gives_everything_back(factory: &dyn StoreFactory) {
     let asked = from(fixture.ask(1), "2001:db8:1:1::/64", Some("2001:db8:1::/48"));
     fixture.sent(&asked).await;
     fixture.refused(&again(&asked)).await;
-    fixture.settle(&asked, SendOutcome::Failed, None).await;
+    fixture.record_outcome(&asked, SendOutcome::Failed, None).await;
     fixture.sent(&again(&asked)).await;
     fixture.refused(&again(&asked)).await;
 }
@@ -245,9 +245,9 @@ async fn a_failed_send_gives_a_recipient_back(factory: &dyn StoreFactory) {
     fixture.sent(&asked).await;
     let repeated = again(&asked);
     fixture.sent(&repeated).await;
-    fixture.settle(&repeated, SendOutcome::Failed, None).await;
+    fixture.record_outcome(&repeated, SendOutcome::Failed, None).await;
     assert_eq!(fixture.refused(&fixture.ask(2)).await.0, Limit::RequestRecipients, "the first message did leave");
-    fixture.settle(&asked, SendOutcome::Failed, None).await;
+    fixture.record_outcome(&asked, SendOutcome::Failed, None).await;
     fixture.sent(&fixture.ask(2)).await;
 }
 
@@ -256,7 +256,7 @@ async fn a_failed_send_leaves_a_recipient_of_another_message(factory: &dyn Store
     let (first, second) = (fixture.ask(1), fixture.ask(1));
     fixture.sent(&first).await;
     fixture.sent(&second).await;
-    fixture.settle(&first, SendOutcome::Failed, None).await;
+    fixture.record_outcome(&first, SendOutcome::Failed, None).await;
     assert_eq!(fixture.refused(&fixture.ask(2)).await.0, Limit::RequestRecipients, "the second message may have left");
 }
 
@@ -265,10 +265,10 @@ async fn an_undeliverable_send_gives_the_numbers_limits_back_only(factory: &dyn 
     let fixture = factory.fixture(quotas).await;
     let asked = fixture.ask(1);
     fixture.sent(&asked).await;
-    fixture.settle(&asked, SendOutcome::Undeliverable, None).await;
+    fixture.record_outcome(&asked, SendOutcome::Undeliverable, None).await;
     let repeated = again(&asked);
     fixture.sent(&repeated).await;
-    fixture.settle(&repeated, SendOutcome::Undeliverable, None).await;
+    fixture.record_outcome(&repeated, SendOutcome::Undeliverable, None).await;
     assert_eq!(fixture.refused(&again(&asked)).await.0, Limit::RequestIp, "the address pays for asking");
 }
 
@@ -276,8 +276,8 @@ async fn a_send_that_left_gives_nothing_back(factory: &dyn StoreFactory) {
     let fixture = factory.fixture(tight()).await;
     let asked = fixture.ask(1);
     fixture.sent(&asked).await;
-    fixture.settle(&asked, LEFT, None).await;
-    fixture.settle(&asked, SendOutcome::Failed, None).await;
+    fixture.record_outcome(&asked, LEFT, None).await;
+    fixture.record_outcome(&asked, SendOutcome::Failed, None).await;
     fixture.refused(&again(&asked)).await;
 }
 
@@ -288,7 +288,7 @@ async fn a_send_is_given_back_once(factory: &dyn StoreFactory) {
     fixture.sent(&asked).await;
     fixture.sent(&here(2)).await;
     for _ in 0..2 {
-        fixture.settle(&asked, SendOutcome::Failed, None).await;
+        fixture.record_outcome(&asked, SendOutcome::Failed, None).await;
     }
     assert_eq!(fixture.verify(&guess(&asked, true)).await, VerifyVerdict::Accepted);
     fixture.sent(&here(3)).await;
@@ -301,7 +301,7 @@ async fn a_late_give_back_takes_no_other_send_with_it(factory: &dyn StoreFactory
     fixture.sent(&slow).await;
     fixture.pass(1000).await;
     fixture.sent(&again(&slow)).await;
-    fixture.settle(&slow, SendOutcome::Failed, None).await;
+    fixture.record_outcome(&slow, SendOutcome::Failed, None).await;
     fixture.refused(&again(&slow)).await;
 }
 
@@ -368,7 +368,7 @@ async fn a_hold_goes_with_its_limit(factory: &dyn StoreFactory) {
     for _ in 0..HOLD_THRESHOLD {
         fixture.refused(&again(&asked)).await;
     }
-    fixture.settle(&asked, SendOutcome::Failed, None).await;
+    fixture.record_outcome(&asked, SendOutcome::Failed, None).await;
     fixture.sent(&again(&asked)).await;
     assert_eq!(fixture.records.holds().await, Ok(vec![]));
 }

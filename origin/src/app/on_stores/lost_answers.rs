@@ -16,7 +16,7 @@ use super::{
     only,
 };
 use crate::{
-    domain::judgement::{SendOutcome, VerifyVerdict},
+    domain::evaluation::{SendOutcome, VerifyVerdict},
     store::StoreState,
     store::{Store, StoreError},
     transaction::{Key, Outcome, Side, Transaction, Value, Values},
@@ -94,12 +94,12 @@ async fn a_send_whose_answer_was_lost_knows_what_it_charged() {
     let fixture = Fixture::in_memory(only(Limit::RequestRecipients, "2/24h"), 1000).losing_answers();
     let asked = fixture.ask(1);
     fixture.sent(&asked).await;
-    fixture.settle(&asked, SendOutcome::Failed, None).await;
+    fixture.record_outcome(&asked, SendOutcome::Failed, None).await;
     fixture.sent(&fixture.ask(2)).await;
     let fixture = Fixture::in_memory(only(Limit::RequestIp, "1/1h"), 1000).losing_answers();
     let asked = fixture.ask(1);
     fixture.sent(&asked).await;
-    fixture.settle(&asked, SendOutcome::Failed, None).await;
+    fixture.record_outcome(&asked, SendOutcome::Failed, None).await;
     fixture.sent(&again(&asked)).await;
     fixture.refused(&again(&asked)).await;
 }

@@ -26,9 +26,9 @@ use super::records::Records;
 use crate::{
     clock::ManualClock,
     domain::{
-        judgement::{
-            Call, ChallengeKey, Charged, Idempotency, Origin, PhoneKey, Quotas, RequestCall, RequestVerdict, SendOutcome, Settlement,
-            VerifyCall, VerifyVerdict,
+        evaluation::{
+            Call, ChallengeKey, Charged, ClientNetwork, Idempotency, PhoneKey, Quotas, RequestCall, RequestVerdict, SendOutcome,
+            SendReport, VerifyCall, VerifyVerdict,
         },
         limits::Policy,
     },
@@ -198,7 +198,7 @@ impl Fixture {
             expires_at_ms: self.now_ms() + 300_000,
             resend: false,
             phone: PhoneKey([phone; 16]),
-            origin: Origin { address: format!("203.0.113.{phone}"), site: None },
+            network: ClientNetwork { address: format!("203.0.113.{phone}"), site: None },
             phone_hold: format!("phone:{phone:016x}"),
             address_hold: format!("address:203.0.113.{phone}"),
         }
@@ -233,10 +233,10 @@ impl Fixture {
     }
 
     /// Notes what became of a send.
-    async fn settle(&self, request: &RequestCall, outcome: SendOutcome, answer: Option<&str>) {
+    async fn record_outcome(&self, request: &RequestCall, outcome: SendOutcome, answer: Option<&str>) {
         let charged = self.charged.lock().expect("no test panicked here").get(&request.call.id).cloned().unwrap_or_default();
-        let settlement = Settlement { request: request.clone(), charged, outcome, answer: answer.map(str::to_owned) };
-        self.records.settle(&settlement).await.expect("the store answers");
+        let report = SendReport { request: request.clone(), charged, outcome, answer: answer.map(str::to_owned) };
+        self.records.record_outcome(&report).await.expect("the store answers");
     }
 }
 
@@ -274,7 +274,7 @@ fn guess(asked: &RequestCall, correct: bool) -> VerifyCall {
         expires_at_ms: asked.expires_at_ms,
         correct,
         phone: asked.phone,
-        origin: Origin { address: "198.51.100.1".into(), site: None },
+        network: ClientNetwork { address: "198.51.100.1".into(), site: None },
         answer: "verified".into(),
     }
 }

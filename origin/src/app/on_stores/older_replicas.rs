@@ -11,7 +11,7 @@ use super::{
     on_fallback::{ACCEPTED, USED, connected, incorrect},
     resend, wide,
 };
-use crate::domain::judgement::{Call, Interruption, RequestCall, RequestVerdict, VerifyCall, VerifyVerdict};
+use crate::domain::evaluation::{Call, Interruption, RequestCall, RequestVerdict, VerifyCall, VerifyVerdict};
 use crate::store::contract::server::Server;
 
 /// The mark that an older fleet leaves when it first fills a Redis.

@@ -13,7 +13,7 @@ use crate::{
     app::records::Records,
     clock::SystemClock,
     domain::{
-        judgement::{Quotas, RequestCall, VerifyVerdict},
+        evaluation::{Quotas, RequestCall, VerifyVerdict},
         record::merge::Merging,
     },
     store::{

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     app::records::Records,
-    domain::judgement::{MessageKey, Quotas, Receipt, SendOutcome, VerifyVerdict},
+    domain::evaluation::{MessageKey, Quotas, Receipt, SendOutcome, VerifyVerdict},
     store::{
         StoreState,
         contract::server::{Server, commands},
@@ -108,16 +108,16 @@ async fn leave_traces(fixture: &Fixture) {
     }
     let message = MessageKey(fresh());
     let left = SendOutcome::Left { channel: Channel::Whatsapp, delivery: Delivery::Accepted, message: Some(message), at_ms: 1 };
-    fixture.settle(&asked, left, Some("first")).await;
+    fixture.record_outcome(&asked, left, Some("first")).await;
     let receipt = Receipt { challenge: None, message, delivery: Delivery::Sent, reason: None };
     assert_eq!(fixture.records.receipt(&receipt).await, Ok(true));
     assert_eq!(fixture.records.report_unsolicited(message, 1).await, Ok(true));
     fixture.verify(&guess(&asked, false)).await;
     fixture.verify(&guess(&asked, true)).await;
-    fixture.settle(&asked, SendOutcome::Failed, Some("first")).await;
+    fixture.record_outcome(&asked, SendOutcome::Failed, Some("first")).await;
     let failed = fixture.ask(2);
     fixture.sent(&failed).await;
-    fixture.settle(&failed, SendOutcome::Failed, None).await;
+    fixture.record_outcome(&failed, SendOutcome::Failed, None).await;
     fixture.records.revoke("session", fixture.now_ms() + 10_000).await.expect("it answers");
     fixture.records.first_time("wamid", 10_000).await.expect("it answers").then_some(()).expect("the first");
     _ = fixture.records.charge(Limit::AdminAuth, "203.0.113.1").await.expect("it answers");

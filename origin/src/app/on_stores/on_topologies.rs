@@ -4,7 +4,7 @@ use ::redis::{Connection, cmd};
 
 use super::{Fixture, guess, on_fallback::replica_of, on_redis::wait_until, wide};
 use crate::{
-    domain::judgement::VerifyVerdict,
+    domain::evaluation::VerifyVerdict,
     store::{
         StoreState,
         contract::{

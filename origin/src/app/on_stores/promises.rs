@@ -5,7 +5,7 @@ use otp_shared::limits::{Limit, Quota};
 use proptest::prelude::*;
 
 use super::{Fixture, START_MS, call, fresh, guess, only, wide};
-use crate::domain::judgement::{ChallengeKey, Origin, PhoneKey, Quotas, RequestCall, RequestVerdict, VerifyVerdict};
+use crate::domain::evaluation::{ChallengeKey, ClientNetwork, PhoneKey, Quotas, RequestCall, RequestVerdict, VerifyVerdict};
 
 fn quotas() -> impl Strategy<Value = Quotas> {
     let quota = || (1u32..6, 1u64..40).prop_map(|(count, window_s)| Quota { count, window_s });
@@ -22,7 +22,7 @@ fn ask(phone: u8, address: u8, now_ms: u64) -> RequestCall {
         expires_at_ms: now_ms + 300_000,
         resend: false,
         phone: PhoneKey([phone; 16]),
-        origin: Origin { address: format!("2001:db8:0:{address}::/64"), site: Some("2001:db8::/48".into()) },
+        network: ClientNetwork { address: format!("2001:db8:0:{address}::/64"), site: Some("2001:db8::/48".into()) },
         phone_hold: format!("phone:{phone}"),
         address_hold: format!("address:{address}"),
     }

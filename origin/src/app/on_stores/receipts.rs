@@ -6,17 +6,17 @@ use otp_shared::{
 };
 
 use super::{Fixture, StoreFactory, again, cases, fresh, only, resend, wide};
-use crate::domain::judgement::{DeliveryRecord, MessageKey, Receipt, RequestCall, SendOutcome};
+use crate::domain::evaluation::{DeliveryRecord, MessageKey, Receipt, RequestCall, SendOutcome};
 
 cases![
     a_record_tells_when_it_was_sent_and_why_it_failed,
     a_failed_message_gives_its_share_back_once,
     a_message_that_arrived_gives_nothing_back,
-    a_failure_may_overtake_its_settlement,
+    a_failure_may_overtake_its_outcome,
     a_lost_answer_is_made_up_for_by_the_first_receipt,
     a_receipt_finds_its_challenge_by_the_message_alone,
     a_receipt_of_an_older_message_leaves_the_newest_alone,
-    a_settlement_that_is_repeated_moves_nothing_back,
+    an_outcome_that_is_repeated_moves_nothing_back,
     a_text_message_is_not_moved_by_receipts_of_whatsapp,
     whoever_asked_for_an_unwanted_code_is_charged_once,
     an_unwanted_code_charges_no_more_than_the_whole_quota,
@@ -29,7 +29,7 @@ fn named(request: &RequestCall) -> MessageKey {
 async fn leave(fixture: &Fixture, request: &RequestCall, channel: Channel, message: Option<MessageKey>) {
     let delivery = if message.is_some() { Delivery::Accepted } else { Delivery::Unconfirmed };
     let outcome = SendOutcome::Left { channel, delivery, message, at_ms: 1_790_000_000_123 };
-    fixture.settle(request, outcome, None).await;
+    fixture.record_outcome(request, outcome, None).await;
 }
 
 /// Asked for, charged, and taken by WhatsApp.
@@ -94,7 +94,7 @@ async fn a_message_that_arrived_gives_nothing_back(factory: &dyn StoreFactory) {
     fixture.refused(&again(&asked)).await;
 }
 
-async fn a_failure_may_overtake_its_settlement(factory: &dyn StoreFactory) {
+async fn a_failure_may_overtake_its_outcome(factory: &dyn StoreFactory) {
     let fixture = one_an_hour(factory).await;
     let asked = fixture.ask(1);
     fixture.sent(&asked).await;
@@ -143,7 +143,7 @@ async fn a_receipt_of_an_older_message_leaves_the_newest_alone(factory: &dyn Sto
     fixture.sent(&again(&first)).await;
 }
 
-async fn a_settlement_that_is_repeated_moves_nothing_back(factory: &dyn StoreFactory) {
+async fn an_outcome_that_is_repeated_moves_nothing_back(factory: &dyn StoreFactory) {
     let fixture = factory.fixture(wide()).await;
     let asked = fixture.ask(1);
     sent(&fixture, &asked).await;
@@ -171,7 +171,7 @@ async fn whoever_asked_for_an_unwanted_code_is_charged_once(factory: &dyn StoreF
     assert_eq!(fixture.records.report_unsolicited(named(&asked), 2).await, Ok(false));
     fixture.sent(&again(&asked)).await;
     assert_eq!(fixture.refused(&again(&asked)).await.0, Limit::RequestIp);
-    fixture.sent(&RequestCall { origin: fixture.ask(2).origin, ..again(&asked) }).await;
+    fixture.sent(&RequestCall { network: fixture.ask(2).network, ..again(&asked) }).await;
 }
 
 async fn an_unwanted_code_charges_no_more_than_the_whole_quota(factory: &dyn StoreFactory) {

@@ -3,11 +3,11 @@
 use otp_shared::wire::{Channel, Delivery};
 
 use super::{Fixture, StoreFactory, cases, resend, wide};
-use crate::domain::judgement::{DeliveryRecord, MessageKey, Receipt, RequestCall, SendOutcome};
+use crate::domain::evaluation::{DeliveryRecord, MessageKey, Receipt, RequestCall, SendOutcome};
 
 cases![
     a_delivery_moves_forwards_only,
-    a_receipt_may_overtake_its_settlement,
+    a_receipt_may_overtake_its_outcome,
     a_resend_starts_a_new_delivery,
     a_receipt_of_an_unknown_challenge_is_told,
     an_id_is_seen_for_the_first_time_once,
@@ -16,9 +16,9 @@ cases![
     every_lease_outbids_the_last,
 ];
 
-async fn settle(fixture: &Fixture, request: &RequestCall, delivery: Delivery) {
+async fn record_outcome(fixture: &Fixture, request: &RequestCall, delivery: Delivery) {
     let outcome = SendOutcome::Left { channel: Channel::Whatsapp, delivery, message: None, at_ms: fixture.now_ms() };
-    fixture.settle(request, outcome, None).await;
+    fixture.record_outcome(request, outcome, None).await;
 }
 
 async fn delivery(fixture: &Fixture, request: &RequestCall) -> Option<Delivery> {
@@ -36,7 +36,7 @@ async fn a_delivery_moves_forwards_only(factory: &dyn StoreFactory) {
     let asked = fixture.ask(1);
     fixture.sent(&asked).await;
     assert_eq!(delivery(&fixture, &asked).await, None);
-    settle(&fixture, &asked, Delivery::Unconfirmed).await;
+    record_outcome(&fixture, &asked, Delivery::Unconfirmed).await;
     assert_eq!(delivery(&fixture, &asked).await, Some(Delivery::Unconfirmed));
     for (told, then) in [
         (Delivery::Sent, Delivery::Sent),
@@ -51,12 +51,12 @@ async fn a_delivery_moves_forwards_only(factory: &dyn StoreFactory) {
     }
 }
 
-async fn a_receipt_may_overtake_its_settlement(factory: &dyn StoreFactory) {
+async fn a_receipt_may_overtake_its_outcome(factory: &dyn StoreFactory) {
     let fixture = factory.fixture(wide()).await;
     let asked = fixture.ask(1);
     fixture.sent(&asked).await;
     assert!(receipt(&fixture, &asked, Delivery::Sent).await);
-    settle(&fixture, &asked, Delivery::Accepted).await;
+    record_outcome(&fixture, &asked, Delivery::Accepted).await;
     assert_eq!(delivery(&fixture, &asked).await, Some(Delivery::Sent));
 }
 
@@ -64,12 +64,12 @@ async fn a_resend_starts_a_new_delivery(factory: &dyn StoreFactory) {
     let fixture = factory.fixture(wide()).await;
     let asked = fixture.ask(1);
     fixture.sent(&asked).await;
-    settle(&fixture, &asked, Delivery::Accepted).await;
+    record_outcome(&fixture, &asked, Delivery::Accepted).await;
     assert!(receipt(&fixture, &asked, Delivery::Failed).await);
     let second = resend(&asked);
     fixture.sent(&second).await;
     assert_eq!(delivery(&fixture, &asked).await, Some(Delivery::Failed), "until the second left");
-    settle(&fixture, &second, Delivery::Accepted).await;
+    record_outcome(&fixture, &second, Delivery::Accepted).await;
     assert_eq!(delivery(&fixture, &asked).await, Some(Delivery::Accepted));
 }
 
@@ -78,7 +78,7 @@ async fn a_receipt_of_an_unknown_challenge_is_told(factory: &dyn StoreFactory) {
     let asked = fixture.ask(1);
     assert!(!receipt(&fixture, &asked, Delivery::Sent).await);
     fixture.sent(&asked).await;
-    fixture.settle(&asked, SendOutcome::Failed, None).await;
+    fixture.record_outcome(&asked, SendOutcome::Failed, None).await;
     assert!(!receipt(&fixture, &asked, Delivery::Sent).await, "nothing of it left");
 }
 

@@ -3,7 +3,7 @@
 use otp_shared::limits::Limit;
 
 use super::{LEFT, StoreFactory, again, call, cases, guess, keyed, only, resend, wide};
-use crate::domain::judgement::{Call, Idempotency, Interruption, RequestCall, RequestVerdict, SendOutcome, VerifyCall, VerifyVerdict};
+use crate::domain::evaluation::{Call, Idempotency, Interruption, RequestCall, RequestVerdict, SendOutcome, VerifyCall, VerifyVerdict};
 
 cases![
     a_repeated_call_id_is_charged_once,
@@ -87,7 +87,7 @@ async fn an_answered_key_gets_the_answer_again(factory: &dyn StoreFactory) {
     let fixture = factory.fixture(only(Limit::RequestPhoneHour, "1/1h")).await;
     let asked = keyed(fixture.ask(1), 7, 1);
     fixture.sent(&asked).await;
-    fixture.settle(&asked, LEFT, Some("first")).await;
+    fixture.record_outcome(&asked, LEFT, Some("first")).await;
     for _ in 0..3 {
         assert_eq!(fixture.request(&keyed(asked.clone(), 7, 1)).await, stopped(Interruption::Repeat("first".into())));
     }
@@ -98,7 +98,7 @@ async fn a_key_with_another_body_is_a_mismatch(factory: &dyn StoreFactory) {
     let asked = keyed(fixture.ask(1), 7, 1);
     fixture.sent(&asked).await;
     assert_eq!(fixture.request(&keyed(asked.clone(), 7, 2)).await, stopped(Interruption::Mismatch));
-    fixture.settle(&asked, LEFT, Some("first")).await;
+    fixture.record_outcome(&asked, LEFT, Some("first")).await;
     assert_eq!(fixture.request(&keyed(asked.clone(), 7, 2)).await, stopped(Interruption::Mismatch));
 }
 
@@ -106,10 +106,10 @@ async fn an_abandoned_key_is_free_again(factory: &dyn StoreFactory) {
     let fixture = factory.fixture(only(Limit::RequestPhoneHour, "1/1h")).await;
     let asked = keyed(fixture.ask(1), 7, 1);
     fixture.sent(&asked).await;
-    fixture.settle(&asked, SendOutcome::Failed, None).await;
+    fixture.record_outcome(&asked, SendOutcome::Failed, None).await;
     let second = keyed(resend(&asked), 7, 1);
     fixture.sent(&second).await;
-    fixture.settle(&asked, SendOutcome::Failed, None).await;
+    fixture.record_outcome(&asked, SendOutcome::Failed, None).await;
     assert_eq!(fixture.request(&keyed(asked, 7, 1)).await, stopped(Interruption::InProgress), "the second has the key now");
 }
 

@@ -15,7 +15,7 @@ use super::{
 use crate::store::contract::server::Server;
 use crate::{
     domain::{
-        judgement::{Call, Interruption, MessageKey, Receipt, RequestCall, RequestVerdict, SendOutcome, VerifyCall, VerifyVerdict},
+        evaluation::{Call, Interruption, MessageKey, Receipt, RequestCall, RequestVerdict, SendOutcome, VerifyCall, VerifyVerdict},
         operator::{Change, Stamp, Target},
     },
     store::StoreState,
@@ -173,7 +173,7 @@ async fn what_remains_of_a_limit_moves_over() {
     let (limit, retry_after_ms) = fixture.refused(&again(&asked)).await;
     assert_eq!(limit, Limit::RequestPhoneCooldown);
     assert!((3_500_000..=3_599_950).contains(&retry_after_ms), "{retry_after_ms}");
-    let neighbour = |phone| RequestCall { origin: asked.origin.clone(), ..fixture.ask(phone) };
+    let neighbour = |phone| RequestCall { network: asked.network.clone(), ..fixture.ask(phone) };
     fixture.sent(&neighbour(2)).await;
     assert_eq!(fixture.refused(&neighbour(3)).await.0, Limit::RequestIp);
 }
@@ -184,21 +184,21 @@ async fn idempotency_answers_outlive_the_cut_and_the_return() {
     let fixture = connected(&server, wide()).await;
     let (before, across, during) = (keyed(fixture.ask(1), 1, 1), keyed(fixture.ask(2), 2, 1), keyed(fixture.ask(3), 3, 1));
     fixture.sent(&before).await;
-    fixture.settle(&before, LEFT, Some("before")).await;
+    fixture.record_outcome(&before, LEFT, Some("before")).await;
     fixture.sent(&across).await;
     cut(&mut server, &[&fixture]).await;
     let repeat = |asked: &RequestCall| keyed(asked.clone(), asked.phone.0[0], 1);
     let repeated = |answer: &str| RequestVerdict::Interrupted(Interruption::Repeat(answer.into()));
     assert_eq!(fixture.request(&repeat(&before)).await, repeated("before"));
     assert_eq!(fixture.request(&repeat(&across)).await, RequestVerdict::Interrupted(Interruption::InProgress));
-    fixture.settle(&across, LEFT, Some("across")).await;
+    fixture.record_outcome(&across, LEFT, Some("across")).await;
     fixture.sent(&during).await;
-    fixture.settle(&during, LEFT, Some("during")).await;
+    fixture.record_outcome(&during, LEFT, Some("during")).await;
     restore(&mut server, &[&fixture]).await;
     for (asked, answer) in [(&before, "before"), (&across, "across"), (&during, "during")] {
         assert_eq!(fixture.request(&repeat(asked)).await, repeated(answer));
     }
-    let record = fixture.records.delivery(during.challenge).await.expect("it answers").expect("its settlement was told");
+    let record = fixture.records.delivery(during.challenge).await.expect("it answers").expect("its outcome was told");
     assert_eq!(record.delivery, Delivery::Accepted);
 }
 
@@ -211,7 +211,7 @@ async fn a_send_judged_by_memory_is_given_back_by_redis() {
     fixture.sent(&asked).await;
     restore(&mut server, &[&fixture]).await;
     fixture.refused(&again(&asked)).await;
-    fixture.settle(&asked, SendOutcome::Failed, None).await;
+    fixture.record_outcome(&asked, SendOutcome::Failed, None).await;
     fixture.sent(&again(&asked)).await;
 }
 
@@ -258,10 +258,10 @@ async fn a_receipt_that_came_while_redis_was_away_is_told_to_it() {
         at_ms: 1,
     };
     fixture.sent(&before).await;
-    fixture.settle(&before, left(&before), None).await;
+    fixture.record_outcome(&before, left(&before), None).await;
     server.signal("STOP");
     fixture.sent(&during).await;
-    fixture.settle(&during, left(&during), None).await;
+    fixture.record_outcome(&during, left(&during), None).await;
     for asked in [&before, &during] {
         let receipt = Receipt { challenge: None, message: MessageKey(asked.call.id), delivery: Delivery::Failed, reason: None };
         assert_eq!(fixture.records.receipt(&receipt).await, Ok(true));

@@ -4,7 +4,7 @@ use otp_shared::{address::Address, phone::Phone};
 use serde::{Deserialize, Serialize};
 
 use super::super::{App, refusal::Refused};
-use crate::domain::judgement::Hold;
+use crate::domain::evaluation::Hold;
 
 /// What an operator sends: a number or an address by `type` and `value`, or the `subject` as it is listed.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
-use crate::domain::{challenge::Code, locale::Locale};
+use crate::domain::{challenge::Passcode, locale::Locale};
 
 /// The text with `code`, which is valid for `lifetime` more.
-pub fn render(code: &Code, locale: Option<&Locale>, lifetime: Duration) -> String {
+pub fn render(code: &Passcode, locale: Option<&Locale>, lifetime: Duration) -> String {
     let code = code.expose();
     // Rounded down: a code must not end before its text says so.
     let minutes = (lifetime.as_secs() / 60).max(1);
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     fn text(locale: &str, lifetime_s: u64) -> String {
-        render(&Code::parse("012345").unwrap(), Locale::parse(locale).ok().as_ref(), Duration::from_secs(lifetime_s))
+        render(&Passcode::parse("012345").unwrap(), Locale::parse(locale).ok().as_ref(), Duration::from_secs(lifetime_s))
     }
 
     #[test]

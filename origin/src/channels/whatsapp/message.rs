@@ -39,13 +39,13 @@ mod tests {
     use otp_shared::phone::Phone;
 
     use super::*;
-    use crate::domain::challenge::Code;
+    use crate::domain::challenge::Passcode;
 
     #[test]
     fn the_body_is_pinned() {
         let message = Message {
             to: Phone::parse("+250788123456").unwrap(),
-            code: Code::parse("012345").unwrap(),
+            code: Passcode::parse("012345").unwrap(),
             locale: None,
             reference: "req-1".to_owned(),
             lifetime: Duration::from_mins(5),

@@ -6,7 +6,7 @@ use otp_shared::wire::{Channel, Delivery, FailureReason};
 
 use super::{ChallengeKey, Damaged, MessageKey, Packer, Unpacker, message::MessageRecord};
 use crate::{
-    domain::judgement::{DeliveryRecord, Receipt, Share},
+    domain::evaluation::{DeliveryRecord, Receipt, Share},
     transaction::Value,
 };
 
@@ -212,7 +212,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::judgement::PhoneKey;
+    use crate::domain::evaluation::PhoneKey;
 
     fn full() -> ChallengeRecord {
         let unnamed =

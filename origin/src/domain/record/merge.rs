@@ -9,7 +9,7 @@ use super::{
     message::MessageRecord, phone::PhoneRecord, refusals::Refusals, shifted,
 };
 use crate::{
-    domain::{judgement::Quotas, limits},
+    domain::{evaluation::Quotas, limits},
     transaction::{Key, Value, arrival_us, counter::Counter},
 };
 
@@ -170,7 +170,7 @@ fn merge_counters(key: &Key, theirs: Option<&Value>, ours: &Value, now_us: u64) 
 mod tests {
     use super::*;
     use crate::domain::{
-        judgement::{ChallengeKey, PhoneKey},
+        evaluation::{ChallengeKey, PhoneKey},
         record,
     };
 

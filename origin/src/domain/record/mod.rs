@@ -9,7 +9,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use otp_shared::{limits::Limit, signature::hex};
 
-use super::judgement::{ChallengeKey, MessageKey, PhoneKey};
+use super::evaluation::{ChallengeKey, MessageKey, PhoneKey};
 use crate::transaction::{Key, Value};
 
 pub mod answer;

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::{Place, left};
 use crate::{
     domain::{
-        judgement::{ChallengeKey, Charged, MessageKey, Receipt, RequestCall, RequestVerdict, SendOutcome},
+        evaluation::{ChallengeKey, Charged, MessageKey, Receipt, RequestCall, RequestVerdict, SendOutcome},
         receipt,
         record::{cell_key, challenge::ChallengeRecord, challenge::rank, challenge_key, phone::PhoneRecord, phone_key},
     },

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::{CHALLENGE_MS, Place};
 use crate::{
     domain::{
-        judgement::{RequestCall, RequestVerdict, VerifyVerdict},
+        evaluation::{RequestCall, RequestVerdict, VerifyVerdict},
         record::{attempts::Attempts, attempts_key, cell_key, known_key},
     },
     transaction::arrival_us,

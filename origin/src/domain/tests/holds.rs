@@ -4,8 +4,8 @@ use otp_shared::limits::Limit;
 
 use super::Place;
 use crate::domain::{
+    evaluation::{Hold, RequestCall, RequestVerdict},
     hold,
-    judgement::{Hold, RequestCall, RequestVerdict},
     record::holds::{SHARDS, shard_key},
     record::holds_key,
 };

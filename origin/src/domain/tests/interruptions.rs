@@ -2,7 +2,7 @@
 
 use super::{Place, left};
 use crate::domain::{
-    judgement::{Call, Idempotency, Interruption, MessageKey, RequestCall, RequestVerdict, SendOutcome, Settlement},
+    evaluation::{Call, Idempotency, Interruption, MessageKey, RequestCall, RequestVerdict, SendOutcome, SendReport},
     outcome,
     record::OPERATOR_VERSION,
 };
@@ -23,9 +23,9 @@ fn interruption(place: &mut Place, call: &RequestCall) -> Option<Interruption> {
 
 fn answered(place: &mut Place, call: &RequestCall, outcome: SendOutcome, answer: Option<&str>) {
     let RequestVerdict::Send { charged, .. } = place.request(call) else { panic!("it is not sent") };
-    let settlement = Settlement { request: call.clone(), charged, outcome, answer: answer.map(str::to_owned) };
+    let report = SendReport { request: call.clone(), charged, outcome, answer: answer.map(str::to_owned) };
     let quotas = place.policy.quotas.clone();
-    place.run(|view| outcome::decide(&settlement, &quotas, view));
+    place.run(|view| outcome::decide(&report, &quotas, view));
 }
 
 #[test]

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 
 use super::{Place, START_MS};
 use crate::domain::{
+    evaluation::{ClientNetwork, PhoneKey, RequestCall, RequestVerdict},
     guess::KNOWN_MS,
-    judgement::{Origin, PhoneKey, RequestCall, RequestVerdict},
     limits::{Refusal, is_counted, last, until_ms},
     record::{known_key, marker},
 };
@@ -30,7 +30,7 @@ const EACH: [(Limit, u64, [Asked; 3]); 7] = [
 
 fn ask(place: &mut Place, phone: u8, address: &str) -> RequestCall {
     let call = place.ask(phone, address);
-    RequestCall { origin: Origin { site: Some("2001:db8::/48".to_owned()), ..call.origin.clone() }, ..call }
+    RequestCall { network: ClientNetwork { site: Some("2001:db8::/48".to_owned()), ..call.network.clone() }, ..call }
 }
 
 fn know(place: &mut Place, phone: u8) {

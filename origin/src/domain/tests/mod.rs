@@ -8,11 +8,11 @@ use otp_shared::{
 };
 
 use super::{
-    guess,
-    judgement::{
-        Call, ChallengeKey, Charged, MessageKey, Origin, PhoneKey, Quotas, Receipt, RequestCall, RequestVerdict, SendOutcome, Settlement,
-        VerifyCall, VerifyVerdict,
+    evaluation::{
+        Call, ChallengeKey, Charged, ClientNetwork, MessageKey, PhoneKey, Quotas, Receipt, RequestCall, RequestVerdict, SendOutcome,
+        SendReport, VerifyCall, VerifyVerdict,
     },
+    guess,
     limits::Policy,
     outcome, receipt,
     record::{Damaged, attempts::Attempts},
@@ -128,7 +128,7 @@ impl Place {
             expires_at_ms: self.now_ms() + CHALLENGE_MS,
             resend: false,
             phone: PhoneKey([phone; 16]),
-            origin: Origin { address: address.to_owned(), site: None },
+            network: ClientNetwork { address: address.to_owned(), site: None },
             phone_hold: format!("phone:{phone}"),
             address_hold: format!("address:{address}"),
         }
@@ -166,7 +166,7 @@ impl Place {
             expires_at_ms: of.expires_at_ms,
             correct,
             phone: of.phone,
-            origin: Origin { address: address.to_owned(), site: None },
+            network: ClientNetwork { address: address.to_owned(), site: None },
             answer: "answer".to_owned(),
         };
         let policy = self.policy.clone();
@@ -174,9 +174,9 @@ impl Place {
     }
 
     fn outcome(&mut self, request: &RequestCall, charged: &Charged, outcome: SendOutcome) {
-        let settlement = Settlement { request: request.clone(), charged: charged.clone(), outcome, answer: None };
+        let report = SendReport { request: request.clone(), charged: charged.clone(), outcome, answer: None };
         let quotas = self.policy.quotas.clone();
-        self.run(|view| outcome::decide(&settlement, &quotas, view));
+        self.run(|view| outcome::decide(&report, &quotas, view));
     }
 
     fn receipt(&mut self, receipt: &Receipt) -> bool {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use otp_shared::problem::Code;
+use otp_shared::problem::ProblemCode;
 use serde_json::Value;
 
 mod dashboard;
@@ -76,7 +76,7 @@ pub struct Operation {
     pub body: Option<Body>,
     pub successes: &'static [Success],
     /// Beyond those that follow from trust and body.
-    pub refused: &'static [Code],
+    pub refused: &'static [ProblemCode],
 }
 
 const GET: &str = "get";
@@ -128,19 +128,19 @@ impl Operation {
     }
 
     /// Every refusal, by status.
-    pub fn refusals(&self) -> BTreeMap<u16, Vec<Code>> {
-        let by_trust: &[Code] = match self.trust {
+    pub fn refusals(&self) -> BTreeMap<u16, Vec<ProblemCode>> {
+        let by_trust: &[ProblemCode] = match self.trust {
             Trust::Nobody => &[],
-            Trust::Edge | Trust::Fan | Trust::EdgeOrOperator => &[Code::Unauthorized, Code::OriginUnavailable],
-            Trust::Operator | Trust::Dashboard => &[Code::Unauthorized, Code::RateLimited, Code::AdminDisabled],
+            Trust::Edge | Trust::Fan | Trust::EdgeOrOperator => &[ProblemCode::Unauthorized, ProblemCode::OriginUnavailable],
+            Trust::Operator | Trust::Dashboard => &[ProblemCode::Unauthorized, ProblemCode::RateLimited, ProblemCode::AdminDisabled],
         };
-        let by_body: &[Code] = match self.body {
-            Some(_) => &[Code::InvalidBody, Code::TooLarge, Code::UnsupportedMediaType],
+        let by_body: &[ProblemCode] = match self.body {
+            Some(_) => &[ProblemCode::InvalidBody, ProblemCode::TooLarge, ProblemCode::UnsupportedMediaType],
             None => &[],
         };
-        let by_key: &[Code] = if self.is_repeatable() { &[Code::InProgress, Code::IdempotencyMismatch] } else { &[] };
-        let mut refusals = BTreeMap::<u16, Vec<Code>>::new();
-        for code in [by_trust, by_body, by_key, self.refused, &[Code::Internal]].concat() {
+        let by_key: &[ProblemCode] = if self.is_repeatable() { &[ProblemCode::InProgress, ProblemCode::IdempotencyMismatch] } else { &[] };
+        let mut refusals = BTreeMap::<u16, Vec<ProblemCode>>::new();
+        for code in [by_trust, by_body, by_key, self.refused, &[ProblemCode::Internal]].concat() {
             let of_status = refusals.entry(code.status()).or_default();
             if !of_status.contains(&code) {
                 of_status.push(code);

@@ -2,7 +2,7 @@
 
 use otp_shared::{
     limits::Limit,
-    problem::Code,
+    problem::ProblemCode,
     wire::{Channel, Delivery, FailureReason},
 };
 use serde::Serialize;
@@ -78,8 +78,8 @@ fn named(schema: &str) -> Value {
 }
 
 fn general() -> Group {
-    let codes: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
-    let titles: Vec<_> = Code::ALL.iter().map(|code| code.title()).collect();
+    let codes: Vec<_> = ProblemCode::ALL.iter().map(|code| code.as_str()).collect();
+    let titles: Vec<_> = ProblemCode::ALL.iter().map(|code| code.title()).collect();
     let limits: Vec<_> = Limit::ALL.iter().map(|limit| limit.name()).collect();
     let mut problem = object(&[
         ("type", json!({ "type": "string", "pattern": "^urn:otp:problem:[a-z_]+$" })),

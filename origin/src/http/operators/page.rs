@@ -20,7 +20,7 @@ use axum::{
     routing::{self, get},
 };
 use maud::Markup;
-use otp_shared::problem::Code;
+use otp_shared::problem::ProblemCode;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -108,7 +108,7 @@ async fn show(State(http): Shared, Query(shown): Query<Shown>, requester: Reques
             signed_in(&http, &user, &shown, StatusCode::OK, &flash.map_or(Notice::None, Notice::Flash)).await
         }
         // That nobody is signed in yet is no news.
-        Err(problem) if problem.problem().code == Code::Unauthorized => sign_in(&http, problem, requester.session, false),
+        Err(problem) if problem.problem().code == ProblemCode::Unauthorized => sign_in(&http, problem, requester.session, false),
         Err(problem) => sign_in(&http, problem, requester.session, true),
     }
 }

@@ -20,7 +20,7 @@ use super::{EPOCH, RedisStore, script::Reply};
 use crate::{
     clock::{Clock, SystemClock},
     domain::{
-        judgement::ChallengeKey,
+        evaluation::ChallengeKey,
         record::{attempts::Attempts, challenge::GRACE_MS},
     },
     store::{OlderReplicas, StoreError, remote::Generation},

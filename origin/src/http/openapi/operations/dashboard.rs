@@ -1,6 +1,6 @@
 //! The operators' page, its forms and its files.
 
-use otp_shared::problem::Code;
+use otp_shared::problem::ProblemCode;
 
 use super::{Body, Content, GET, Operation, POST, Success, Trust, ok};
 
@@ -33,7 +33,13 @@ pub const OPERATIONS: &[Operation] = &[
                 content: Content::JsonOr("DashboardDone", "text/html"),
             },
         ],
-        refused: &[Code::Forbidden, Code::InvalidPhone, Code::NotFound, Code::Conflict, Code::OriginUnavailable],
+        refused: &[
+            ProblemCode::Forbidden,
+            ProblemCode::InvalidPhone,
+            ProblemCode::NotFound,
+            ProblemCode::Conflict,
+            ProblemCode::OriginUnavailable,
+        ],
     },
     Operation {
         id: "dashboardImport",
@@ -48,7 +54,7 @@ pub const OPERATIONS: &[Operation] = &[
             what: "What was done, or would be; JSON for the page's script.",
             content: Content::JsonOr("DashboardDone", "text/html"),
         }],
-        refused: &[Code::Forbidden, Code::OriginUnavailable],
+        refused: &[ProblemCode::Forbidden, ProblemCode::OriginUnavailable],
     },
     Operation {
         id: "dashboardExport",

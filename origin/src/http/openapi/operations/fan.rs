@@ -1,6 +1,6 @@
 //! What a fan's app calls.
 
-use otp_shared::{problem::Code, routes};
+use otp_shared::{problem::ProblemCode, routes};
 
 use super::{Content, DELETE, GET, Operation, POST, Success, Trust, done, json, ok};
 
@@ -16,18 +16,18 @@ pub const OPERATIONS: &[Operation] = &[
         body: Some(json("OtpRequest")),
         successes: &[Success { status: 202, what: "A message is on its way.", content: Content::Json("OtpAccepted") }],
         refused: &[
-            Code::InvalidPhone,
-            Code::UnsupportedCountry,
-            Code::Blacklisted,
-            Code::ConsentStale,
-            Code::ChallengeUnknown,
-            Code::Undeliverable,
-            Code::RateLimited,
-            Code::Burst,
-            Code::EdgeHold,
-            Code::ChallengeLocked,
-            Code::TemplateNotApproved,
-            Code::DeliveryUnavailable,
+            ProblemCode::InvalidPhone,
+            ProblemCode::UnsupportedCountry,
+            ProblemCode::Blacklisted,
+            ProblemCode::ConsentStale,
+            ProblemCode::ChallengeUnknown,
+            ProblemCode::Undeliverable,
+            ProblemCode::RateLimited,
+            ProblemCode::Burst,
+            ProblemCode::EdgeHold,
+            ProblemCode::ChallengeLocked,
+            ProblemCode::TemplateNotApproved,
+            ProblemCode::DeliveryUnavailable,
         ],
     },
     Operation {
@@ -39,7 +39,7 @@ pub const OPERATIONS: &[Operation] = &[
         query: &[],
         body: None,
         successes: &[ok("Its state.", "DeliveryState")],
-        refused: &[Code::ChallengeUnknown],
+        refused: &[ProblemCode::ChallengeUnknown],
     },
     Operation {
         id: "verifyCode",
@@ -51,14 +51,14 @@ pub const OPERATIONS: &[Operation] = &[
         body: Some(json("VerifyRequest")),
         successes: &[ok("The code is right.", "Verified")],
         refused: &[
-            Code::InvalidPhone,
-            Code::UnsupportedCountry,
-            Code::CodeIncorrect,
-            Code::Blacklisted,
-            Code::ChallengeUnknown,
-            Code::RateLimited,
-            Code::Burst,
-            Code::ChallengeLocked,
+            ProblemCode::InvalidPhone,
+            ProblemCode::UnsupportedCountry,
+            ProblemCode::CodeIncorrect,
+            ProblemCode::Blacklisted,
+            ProblemCode::ChallengeUnknown,
+            ProblemCode::RateLimited,
+            ProblemCode::Burst,
+            ProblemCode::ChallengeLocked,
         ],
     },
     Operation {
@@ -81,7 +81,7 @@ pub const OPERATIONS: &[Operation] = &[
         query: &[("locale", "A language tag such as `rw` or `en-US`.")],
         body: None,
         successes: &[ok("The text.", "Consent")],
-        refused: &[Code::InvalidBody],
+        refused: &[ProblemCode::InvalidBody],
     },
     Operation {
         id: "fromOnboarding",
@@ -92,7 +92,7 @@ pub const OPERATIONS: &[Operation] = &[
         query: &[],
         body: Some(json("FromOnboarding")),
         successes: &[done("The cookie is in `Set-Cookie`.")],
-        refused: &[Code::SessionNotAuthorised, Code::RateLimited, Code::AdminDisabled],
+        refused: &[ProblemCode::SessionNotAuthorised, ProblemCode::RateLimited, ProblemCode::AdminDisabled],
     },
     Operation {
         id: "session",

@@ -1,6 +1,6 @@
 //! What operators call.
 
-use otp_shared::problem::Code;
+use otp_shared::problem::ProblemCode;
 
 use super::{Body, Content, DELETE, GET, Operation, PAGE, POST, Success, Trust, done, json, ok};
 
@@ -26,7 +26,7 @@ pub const OPERATIONS: &[Operation] = &[
         query: PAGE,
         body: None,
         successes: &[ok("A page.", "BlacklistPage")],
-        refused: &[Code::InvalidBody],
+        refused: &[ProblemCode::InvalidBody],
     },
     Operation {
         id: "block",
@@ -37,7 +37,7 @@ pub const OPERATIONS: &[Operation] = &[
         query: &[],
         body: Some(json("BlacklistChange")),
         successes: &[ok("The entry, and where it is stored.", "Changed")],
-        refused: &[Code::Conflict, Code::OriginUnavailable],
+        refused: &[ProblemCode::Conflict, ProblemCode::OriginUnavailable],
     },
     Operation {
         id: "unblock",
@@ -48,7 +48,7 @@ pub const OPERATIONS: &[Operation] = &[
         query: &[],
         body: Some(json("BlacklistEntryName")),
         successes: &[ok("The removal, and where it is stored.", "Changed")],
-        refused: &[Code::NotFound, Code::Conflict, Code::OriginUnavailable],
+        refused: &[ProblemCode::NotFound, ProblemCode::Conflict, ProblemCode::OriginUnavailable],
     },
     Operation {
         id: "importBlacklist",
@@ -59,7 +59,7 @@ pub const OPERATIONS: &[Operation] = &[
         query: &[("dryRun", "`true`: say what it would do, and do nothing."), ("force", "`true`: take wide entries, too.")],
         body: Some(Body { schema: "BlacklistImport", media_types: &["application/json", "text/csv"], required: true }),
         successes: &[ok("What was done, or would be.", "BlacklistImported")],
-        refused: &[Code::OriginUnavailable],
+        refused: &[ProblemCode::OriginUnavailable],
     },
     Operation {
         id: "exportBlacklist",
@@ -70,7 +70,7 @@ pub const OPERATIONS: &[Operation] = &[
         query: &[("format", "`json`, which it is when absent, or `csv`.")],
         body: None,
         successes: &[Success { status: 200, what: "The entries.", content: Content::JsonOr("BlacklistExport", "text/csv") }],
-        refused: &[Code::InvalidBody],
+        refused: &[ProblemCode::InvalidBody],
     },
     Operation {
         id: "adoptBlacklist",
@@ -81,7 +81,7 @@ pub const OPERATIONS: &[Operation] = &[
         query: &[],
         body: Some(json("BlacklistAdoption")),
         successes: &[ok("How many.", "BlacklistAdopted")],
-        refused: &[Code::NotFound, Code::OriginUnavailable],
+        refused: &[ProblemCode::NotFound, ProblemCode::OriginUnavailable],
     },
     Operation {
         id: "revealBlacklist",
@@ -92,7 +92,7 @@ pub const OPERATIONS: &[Operation] = &[
         query: &[],
         body: Some(json("BlacklistEntryName")),
         successes: &[ok("The entry.", "BlacklistRevealed")],
-        refused: &[Code::NotFound, Code::OriginUnavailable],
+        refused: &[ProblemCode::NotFound, ProblemCode::OriginUnavailable],
     },
     Operation {
         id: "decisions",
@@ -103,7 +103,7 @@ pub const OPERATIONS: &[Operation] = &[
         query: &[("phone", "A number."), ("ip", "An address."), ("limit", "At most so many, 1 to 1000; 100 when absent.")],
         body: None,
         successes: &[ok("The newest first.", "Decisions")],
-        refused: &[Code::InvalidBody, Code::InvalidPhone, Code::OriginUnavailable],
+        refused: &[ProblemCode::InvalidBody, ProblemCode::InvalidPhone, ProblemCode::OriginUnavailable],
     },
     Operation {
         id: "holds",
@@ -114,7 +114,7 @@ pub const OPERATIONS: &[Operation] = &[
         query: &[],
         body: None,
         successes: &[ok("The holds in force.", "Holds")],
-        refused: &[Code::OriginUnavailable],
+        refused: &[ProblemCode::OriginUnavailable],
     },
     Operation {
         id: "liftHold",
@@ -125,7 +125,7 @@ pub const OPERATIONS: &[Operation] = &[
         query: &[],
         body: Some(json("HeldSubject")),
         successes: &[done("It is lifted.")],
-        refused: &[Code::NotFound, Code::OriginUnavailable],
+        refused: &[ProblemCode::NotFound, ProblemCode::OriginUnavailable],
     },
     Operation {
         id: "audit",
@@ -136,7 +136,7 @@ pub const OPERATIONS: &[Operation] = &[
         query: &[("format", "`markdown` for a table to paste into the incident's timeline."), PAGE[0], PAGE[1]],
         body: None,
         successes: &[Success { status: 200, what: "The changes.", content: Content::JsonOr("Audit", "text/markdown") }],
-        refused: &[Code::InvalidBody, Code::OriginUnavailable],
+        refused: &[ProblemCode::InvalidBody, ProblemCode::OriginUnavailable],
     },
     Operation {
         id: "manualSessions",
@@ -147,7 +147,7 @@ pub const OPERATIONS: &[Operation] = &[
         query: PAGE,
         body: None,
         successes: &[ok("A page.", "SessionPage")],
-        refused: &[Code::InvalidBody],
+        refused: &[ProblemCode::InvalidBody],
     },
     Operation {
         id: "authoriseSession",
@@ -158,7 +158,7 @@ pub const OPERATIONS: &[Operation] = &[
         query: &[],
         body: Some(json("SessionChange")),
         successes: &[ok("The authorisation, and where it is stored.", "Changed")],
-        refused: &[Code::OriginUnavailable],
+        refused: &[ProblemCode::OriginUnavailable],
     },
     Operation {
         id: "revokeAllSessions",
@@ -169,7 +169,7 @@ pub const OPERATIONS: &[Operation] = &[
         query: &[],
         body: Some(json("AllSessions")),
         successes: &[ok("How many.", "SessionsRevoked")],
-        refused: &[Code::OriginUnavailable],
+        refused: &[ProblemCode::OriginUnavailable],
     },
     Operation {
         id: "revokeSession",
@@ -180,6 +180,6 @@ pub const OPERATIONS: &[Operation] = &[
         query: &[],
         body: Some(Body { required: false, ..json("SessionRevocation") }),
         successes: &[ok("The removal, and where it is stored.", "Changed")],
-        refused: &[Code::NotFound, Code::OriginUnavailable],
+        refused: &[ProblemCode::NotFound, ProblemCode::OriginUnavailable],
     },
 ];

@@ -1,6 +1,6 @@
 //! What Meta, the edge, Kubernetes and Prometheus call.
 
-use otp_shared::{problem::Code, routes};
+use otp_shared::{problem::ProblemCode, routes};
 
 use super::{Content, GET, Operation, POST, Success, Trust, done, json, ok};
 
@@ -15,7 +15,7 @@ pub const OPERATIONS: &[Operation] = &[
         query: &[("hub.mode", "`subscribe`"), ("hub.verify_token", "`WHATSAPP_VERIFY_TOKEN`"), ("hub.challenge", "Echoed.")],
         body: None,
         successes: &[Success { status: 200, what: "The challenge.", content: Content::Text("text/plain") }],
-        refused: &[Code::Forbidden],
+        refused: &[ProblemCode::Forbidden],
     },
     Operation {
         id: "webhook",
@@ -26,7 +26,7 @@ pub const OPERATIONS: &[Operation] = &[
         query: &[],
         body: Some(json("WebhookEvents")),
         successes: &[Success { status: 200, what: "The events are taken.", content: Content::None }],
-        refused: &[Code::Forbidden],
+        refused: &[ProblemCode::Forbidden],
     },
     Operation {
         id: "edgeCounters",

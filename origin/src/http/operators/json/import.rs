@@ -6,7 +6,7 @@ use axum::{
     response::Response,
 };
 use otp_shared::{
-    problem::{Code, Problem},
+    problem::{Problem, ProblemCode},
     routes,
 };
 use serde::Deserialize;
@@ -42,7 +42,7 @@ impl<S: Send + Sync> FromRequest<S> for Lines {
         let is_csv = match media_type.split(';').next().unwrap_or_default().trim() {
             "application/json" => false,
             "text/csv" => true,
-            _ => return Err(Problem::new(Code::UnsupportedMediaType, "Send Content-Type: application/json or text/csv.").into()),
+            _ => return Err(Problem::new(ProblemCode::UnsupportedMediaType, "Send Content-Type: application/json or text/csv.").into()),
         };
         let bytes = body::read(body, routes::body_limit(parts.uri.path())).await?;
         Ok(Self(if is_csv { csv::read(&bytes)? } else { from_json(&bytes)? }))

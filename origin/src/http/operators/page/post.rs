@@ -14,7 +14,7 @@ use axum::{
 use maud::html;
 use otp_shared::{
     headers,
-    problem::{Code, Problem},
+    problem::{Problem, ProblemCode},
     routes,
 };
 use serde::Deserialize;
@@ -85,7 +85,7 @@ pub async fn post_import(State(http): Shared, requester: Requester, request: Req
 async fn read(http: &Http, headers: &HeaderMap, body: Body, path: &str) -> Result<Form, Problem> {
     let media_type = header(headers, "content-type").unwrap_or_default();
     if !media_type.starts_with("application/x-www-form-urlencoded") {
-        return Err(Problem::new(Code::UnsupportedMediaType, "Forms are sent as application/x-www-form-urlencoded."));
+        return Err(Problem::new(ProblemCode::UnsupportedMediaType, "Forms are sent as application/x-www-form-urlencoded."));
     }
     let bytes = body::read(body, routes::body_limit(path)).await?;
     check_origin(http, headers, &bytes)?;
@@ -93,7 +93,7 @@ async fn read(http: &Http, headers: &HeaderMap, body: Body, path: &str) -> Resul
 }
 
 fn not_a_form() -> Problem {
-    Problem::new(Code::InvalidBody, "That is none of this page's forms.")
+    Problem::new(ProblemCode::InvalidBody, "That is none of this page's forms.")
 }
 
 /// Whether the form is one of ours: a browser sends its cookie along with forged ones, too. Who sends the token itself is
@@ -107,7 +107,7 @@ fn check_origin(http: &Http, headers: &HeaderMap, bytes: &[u8]) -> Result<(), Pr
     if user::session(http, headers).is_some_and(|session| http.admin_sessions.is_csrf(&session, claimed)) {
         return Ok(());
     }
-    Err(Problem::new(Code::Forbidden, "The form is not of this sign-in, or the sign-in has ended: load the page again."))
+    Err(Problem::new(ProblemCode::Forbidden, "The form is not of this sign-in, or the sign-in has ended: load the page again."))
 }
 
 /// A right token signs in; a wrong one counts like one in a header.
@@ -132,7 +132,7 @@ async fn take_token(http: &Arc<Http>, parts: &request::Parts, token: &str) -> Re
 /// Without the advice for curl.
 fn for_people(refusal: ProblemResponse) -> ProblemResponse {
     match refusal.problem().code {
-        Code::Unauthorized => Problem::new(Code::Unauthorized, "That is no operator's token.").into(),
+        ProblemCode::Unauthorized => Problem::new(ProblemCode::Unauthorized, "That is no operator's token.").into(),
         _ => refusal,
     }
 }

@@ -8,7 +8,7 @@ use axum::{
 };
 use otp_shared::{
     headers,
-    problem::{Code, Problem},
+    problem::{Problem, ProblemCode},
 };
 
 use super::{PATH, session::AdminSession};
@@ -70,7 +70,7 @@ pub async fn identify(http: &Http, headers: &HeaderMap, peer: Option<IpAddr>) ->
     }
     match session(http, headers).filter(|session| !session.name.is_empty()) {
         Some(session) => Ok(AdminUser { operator: Operator(session.name.clone()), session: Some(session) }),
-        None => Err(Problem::new(Code::Unauthorized, "Sign in with an operator's token.").into()),
+        None => Err(Problem::new(ProblemCode::Unauthorized, "Sign in with an operator's token.").into()),
     }
 }
 

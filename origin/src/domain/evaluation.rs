@@ -1,4 +1,4 @@
-//! What the store is asked to judge, and what it answers. Not the judging: that is one atomic step in each store, and the policy behind it is `otp_shared::limits`.
+//! What the rules are asked about fans' calls and providers' receipts, and what they answer. Not the rules: those are in `request`, `guess`, `outcome` and `receipt`.
 //!
 //! **Invariant:** nothing here holds a phone number or a code; numbers come as keyed hashes.
 
@@ -20,14 +20,14 @@ pub struct MessageKey(pub [u8; 16]);
 
 /// Where a request comes from, in the form that limits use.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Origin {
+pub struct ClientNetwork {
     /// The IPv4 address, or the IPv6 /64.
     pub address: String,
     /// The IPv6 /48.
     pub site: Option<String>,
 }
 
-/// What every judging call carries.
+/// What every call of a fan carries.
 #[derive(Debug, Clone)]
 pub struct Call {
     /// Random; a repeat of the same id gets its first verdict again and is charged once.
@@ -132,7 +132,7 @@ pub struct RequestCall {
     /// The number.
     pub phone: PhoneKey,
     /// Where the request comes from.
-    pub origin: Origin,
+    pub network: ClientNetwork,
     /// The subject under which the number is held: `phone:<hash>`.
     pub phone_hold: String,
     /// The subject under which the address is held: `address:<address>`.
@@ -174,13 +174,13 @@ pub enum RequestVerdict {
 pub enum Interruption {
     /// The edge's nonce was seen before.
     Replayed,
-    /// The operator state has changed since; load it, judge again and call again with a new id.
+    /// The operator state has changed since; load it, and call again with a new id.
     StaleOperatorState,
     /// The first request with this idempotency key is still being answered.
     InProgress,
     /// This idempotency key came with another body before.
     Mismatch,
-    /// This idempotency key was answered before, with what [`Settlement::answer`] or [`VerifyCall::answer`] said.
+    /// This idempotency key was answered before, with what [`SendReport::answer`] or [`VerifyCall::answer`] said.
     Repeat(String),
 }
 
@@ -195,7 +195,7 @@ pub struct Hold {
 
 /// What became of a send that was allowed.
 #[derive(Debug, Clone)]
-pub struct Settlement {
+pub struct SendReport {
     /// The call it belongs to.
     pub request: RequestCall,
     /// What it charged.
@@ -240,7 +240,7 @@ pub struct VerifyCall {
     /// The number: a right guess makes it known.
     pub phone: PhoneKey,
     /// Where the guess comes from.
-    pub origin: Origin,
+    pub network: ClientNetwork,
     /// What a repeat of the idempotency key gets after a right guess.
     pub answer: String,
 }
