@@ -18,11 +18,13 @@ use crate::{
         limits::{Cell, Policy, until_ms},
         operator::Change,
         outcome, receipt,
-        record::{attempts::Attempts, challenge::ChallengeRecord, challenge_key, holds::SHARDS, holds_key, marker, revoked_key, seen_key},
+        record::{
+            Damaged, attempts::Attempts, challenge::ChallengeRecord, challenge_key, holds::SHARDS, holds_key, marker, revoked_key, seen_key,
+        },
         request,
     },
     store::{OlderReplicas, OperatorCopy, OperatorStore, Store, StoreError, StoreState},
-    transaction::{Before, Decision, Transaction, Value, View, Write},
+    transaction::{Before, Committed, Decision, Transaction, Value, View, Write},
 };
 
 /// The store, and the rules by which it is used.
@@ -46,13 +48,30 @@ impl Records {
         Self { older: Some(older), ..self }
     }
 
+    /// Evaluates on the store; or, if a record there cannot be read, on what stands in for it.
+    async fn evaluate<T: Send>(
+        &self,
+        decide: impl Fn(&View<'_>) -> Result<Decision<T>, Damaged> + Sync,
+    ) -> Result<(T, Committed), StoreError> {
+        match evaluate(&*self.store, &decide).await {
+            Err(StoreError::Corrupt(what)) => match self.store.stand_in() {
+                Some(stand_in) => {
+                    tracing::error!(target: "otp::store", what, "redis has a record that this version cannot read: memory decides");
+                    evaluate(&*stand_in, &decide).await
+                }
+                None => Err(StoreError::Corrupt(what)),
+            },
+            answer => answer,
+        }
+    }
+
     /// May a message be sent? Charges all limits or none.
     pub async fn request(&self, call: &RequestCall) -> Result<RequestVerdict, StoreError> {
         let theirs = match &self.older {
             Some(older) if call.resend => older.attempts(call.challenge).await,
             _ => Attempts::default(),
         };
-        let (verdict, committed) = evaluate(&*self.store, |view| request::decide(call, &theirs, &self.policy, view)).await?;
+        let (verdict, committed) = self.evaluate(|view| request::decide(call, &theirs, &self.policy, view)).await?;
         Ok(match verdict {
             RequestVerdict::Send { attempts_left, charged } => {
                 RequestVerdict::Send { attempts_left, charged: charged.as_committed(&committed) }
@@ -63,7 +82,7 @@ impl Records {
 
     /// Notes what became of a send: its delivery record, the repeat's answer, limits to give back.
     pub async fn record_outcome(&self, report: &SendReport) -> Result<(), StoreError> {
-        evaluate(&*self.store, |view| outcome::decide(report, &self.policy.quotas, view)).await?;
+        self.evaluate(|view| outcome::decide(report, &self.policy.quotas, view)).await?;
         Ok(())
     }
 
@@ -73,7 +92,7 @@ impl Records {
             Some(older) => older.count(call.challenge, call.correct, call.expires_at_ms.saturating_sub(self.store.now_us() / 1000)).await,
             None => Attempts::default(),
         };
-        Ok(evaluate(&*self.store, |view| guess::decide(call, &theirs, &self.policy, view)).await?.0)
+        Ok(self.evaluate(|view| guess::decide(call, &theirs, &self.policy, view)).await?.0)
     }
 
     /// Charges `limit` under `key`; the error is the milliseconds until it would pass.
@@ -87,7 +106,7 @@ impl Records {
             let transaction = Transaction { slot: view.side().slot, charge: vec![cell.charge], ..Transaction::default() };
             Ok(Decision::Commit(transaction, Ok(())))
         };
-        Ok(evaluate(&*self.store, decide).await?.0)
+        Ok(self.evaluate(decide).await?.0)
     }
 
     /// Where the challenge's newest message is.
@@ -96,12 +115,12 @@ impl Records {
             let record = ChallengeRecord::read(view.record(&challenge_key(challenge)).as_ref())?;
             Ok(Decision::Tell(record.newest.map(|newest| newest.delivery)))
         };
-        Ok(evaluate(&*self.store, decide).await?.0)
+        Ok(self.evaluate(decide).await?.0)
     }
 
     /// Moves the delivery of the message that the receipt is about forwards. `false`: neither the message nor its challenge is known.
     pub async fn receipt(&self, receipt: &Receipt) -> Result<bool, StoreError> {
-        Ok(evaluate(&*self.store, |view| receipt::decide(receipt, &self.policy.quotas, view)).await?.0)
+        Ok(self.evaluate(|view| receipt::decide(receipt, &self.policy.quotas, view)).await?.0)
     }
 
     /// Whoever got the message did not ask for it: charges the address that did. `false`: nothing is known of the message, or it was reported before.
@@ -110,7 +129,7 @@ impl Records {
             let quotas = self.policy.quotas.share(view.side().shares);
             receipt::report_unsolicited(message, sends, &quotas, view)
         };
-        Ok(evaluate(&*self.store, decide).await?.0)
+        Ok(self.evaluate(decide).await?.0)
     }
 
     /// Whether `id` is seen for the first time; it is remembered for `ttl_ms`.
@@ -125,7 +144,7 @@ impl Records {
             let write = Write { key, before: Before::Absent, after: Some(mark.clone()), ttl_ms: Some(ttl_ms.max(1)) };
             Ok(Decision::Commit(Transaction { slot: view.side().slot, write: vec![write], ..Transaction::default() }, true))
         };
-        Ok(evaluate(&*self.store, decide).await?.0)
+        Ok(self.evaluate(decide).await?.0)
     }
 
     /// Remembers a fan's sign-out until the cookie would have ended (Unix milliseconds).
@@ -135,19 +154,19 @@ impl Records {
             let write = Write { key: revoked_key(session), before: Before::Any, after: Some(marker(until_ms)), ttl_ms };
             Ok(Decision::Commit(Transaction { slot: view.side().slot, write: vec![write], ..Transaction::default() }, ()))
         };
-        evaluate(&*self.store, decide).await?;
+        self.evaluate(decide).await?;
         Ok(())
     }
 
     /// Whether the session was signed out.
     pub async fn revoked(&self, session: &str) -> Result<bool, StoreError> {
         let decide = |view: &View<'_>| Ok(Decision::Tell(view.record(&revoked_key(session)).is_some()));
-        Ok(evaluate(&*self.store, decide).await?.0)
+        Ok(self.evaluate(decide).await?.0)
     }
 
     /// Takes or renews the publisher's lease for `replica`; `None` while another replica has it.
     pub async fn lease(&self, replica: &str, ttl_ms: u64) -> Result<Option<Lease>, StoreError> {
-        Ok(evaluate(&*self.store, |view| Ok(lease::take(replica, ttl_ms, view))).await?.0)
+        Ok(self.evaluate(|view| Ok(lease::take(replica, ttl_ms, view))).await?.0)
     }
 
     /// The holds in force.
@@ -160,7 +179,7 @@ impl Records {
 
     /// Lifts a hold and forgets the refusals behind it; `false`: there was none.
     pub async fn lift_hold(&self, subject: &str) -> Result<bool, StoreError> {
-        Ok(evaluate(&*self.store, |view| hold::lift(subject, view)).await?.0)
+        Ok(self.evaluate(|view| hold::lift(subject, view)).await?.0)
     }
 
     /// The whole operator state.

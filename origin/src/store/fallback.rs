@@ -36,11 +36,13 @@ use crate::{
         record::{
             OPERATOR_VERSION,
             attempts::Attempts,
-            merge::{Merging, is_mirrored},
+            merge::{Merging, is_mirrored, is_readable},
         },
     },
     transaction::{Key, Outcome, Side, Transaction, Value, Values, Write},
 };
+
+mod stand_in;
 
 /// How long a decision in memory waits while the last records are told.
 const CUTOVER: Duration = Duration::from_millis(100);
@@ -307,6 +309,18 @@ impl<R: Remote> Fallback<R> {
         self.in_memory(|mirror, now_us| mirror.table.read(keys, now_us)).await
     }
 
+    fn commit_in_memory(&self, mirror: &mut Mirror, transaction: &Transaction, now_us: u64) -> Result<Outcome, StoreError> {
+        if transaction.slot != self.memory_slot(mirror.absences) {
+            // Decided for the whole fleet: memory knows less, and its shares are smaller.
+            return Ok(Outcome::Changed(mirror.table.read(transaction.keys(), now_us)));
+        }
+        Ok(mirror.table.commit(transaction, now_us, Mark::Dirty)?)
+    }
+
+    fn side_of_memory(&self) -> Side {
+        Side { slot: self.memory_slot(self.lock().absences), shares: self.replicas }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Mirror> {
         // A panic elsewhere while the lock was held leaves no step half done that a later one could not live with.
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
@@ -350,6 +364,10 @@ impl Mirror {
     /// What the remote store told is believed from now on.
     fn believe(&mut self, values: &Values, merging: &Merging) {
         for (key, value) in values.values.iter().filter(|(key, _)| is_mirrored(key)) {
+            // What cannot be read here is worth less than what is known.
+            if value.as_ref().is_some_and(|value| !is_readable(key, value)) {
+                continue;
+            }
             // A read tells no end: what is known already keeps its own, which may be far longer than that of its kind.
             if value.is_some() && self.table.get(key, values.now_us) == value.as_ref() {
                 continue;
@@ -416,15 +434,8 @@ impl<R: Remote> Store for Fallback<R> {
         let mut failure = StoreError::Unavailable("redis comes and goes".into());
         for _ in 0..TRIES {
             let Some(generation) = self.remote.admitted() else {
-                let decide = |mirror: &mut Mirror, now_us| {
-                    if transaction.slot != self.memory_slot(mirror.absences) {
-                        // Decided for the whole fleet: memory knows less, and its shares are smaller.
-                        return Ok(Outcome::Changed(mirror.table.read(transaction.keys(), now_us)));
-                    }
-                    mirror.table.commit(transaction, now_us, Mark::Dirty)
-                };
-                match self.in_memory(decide).await {
-                    Some(outcome) => return Ok(outcome?),
+                match self.in_memory(|mirror, now_us| self.commit_in_memory(mirror, transaction, now_us)).await {
+                    Some(outcome) => return outcome,
                     None => continue,
                 }
             };
@@ -455,11 +466,10 @@ impl<R: Remote> Store for Fallback<R> {
     }
 
     fn side(&self) -> Side {
-        if self.remote.admitted().is_some() {
-            Side { slot: self.slot, shares: 1 }
-        } else {
-            Side { slot: self.memory_slot(self.lock().absences), shares: self.replicas }
-        }
+        if self.remote.admitted().is_some() { Side { slot: self.slot, shares: 1 } } else { self.side_of_memory() }
+    }
+    fn stand_in(&self) -> Option<Box<dyn Store + '_>> {
+        Some(Box::new(stand_in::StandIn(self)))
     }
 }
 

@@ -71,6 +71,11 @@ pub trait Store: Send + Sync {
 
     /// Who decides at present.
     fn side(&self) -> Side;
+
+    /// What decides when a record of the store cannot be read. `None`: nothing does.
+    fn stand_in(&self) -> Option<Box<dyn Store + '_>> {
+        None
+    }
 }
 
 /// Replicas of the record layout before this one, which may run beside it during a rolling update and know nothing of its records.

@@ -5,8 +5,8 @@
 use otp_shared::limits::Limit;
 
 use super::{
-    LAST_LEASE, LEASE, answer::AnswerRecord, attempts::Attempts, challenge::ChallengeRecord, holds::HoldList, marker, marker_end_ms,
-    message::MessageRecord, phone::PhoneRecord, refusals::Refusals, shifted,
+    LAST_LEASE, LEASE, answer::AnswerRecord, attempts::Attempts, call::CallRecord, challenge::ChallengeRecord, holds::HoldList, marker,
+    marker_end_ms, message::MessageRecord, phone::PhoneRecord, refusals::Refusals, shifted,
 };
 use crate::{
     domain::{evaluation::Quotas, limits},
@@ -73,6 +73,22 @@ fn limit_of(rest: &str) -> Option<Limit> {
 /// Whether a replica mirrors the record: what belongs to the whole fleet alone is never brought back from one replica's memory.
 pub fn is_mirrored(key: &str) -> bool {
     key != LEASE && key != LAST_LEASE && Kind::of(key) != Kind::Foreign
+}
+
+/// Whether this version can read the record. A cell or counter that is damaged is read as an empty one.
+pub fn is_readable(key: &str, value: &Value) -> bool {
+    let value = Some(value);
+    match Kind::of(key) {
+        Kind::Phone => PhoneRecord::read(value).is_ok(),
+        Kind::Challenge => ChallengeRecord::read(value).is_ok(),
+        Kind::Message => MessageRecord::read(value).is_ok(),
+        Kind::Answer => AnswerRecord::read(value).is_ok(),
+        Kind::Attempts => Attempts::read(value).is_ok(),
+        Kind::Holds => HoldList::read(value).is_ok(),
+        Kind::Refusals => Refusals::read(value).is_ok(),
+        Kind::First => !key.contains(":call:") || CallRecord::read(value).is_ok(),
+        Kind::Cell(_) | Kind::Counter | Kind::Marker | Kind::Foreign => true,
+    }
 }
 
 impl Merging {
