@@ -2,7 +2,10 @@
 //!
 //! **Invariant:** everything told here was committed by the store, or compared by it, in the same call.
 
-use std::sync::Arc;
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use otp_shared::limits::{Limit, Quota};
 
@@ -34,12 +37,17 @@ pub struct Records {
     /// During a rolling update.
     older: Option<Arc<dyn OlderReplicas>>,
     policy: Policy,
+    /// Receipts of messages that nobody here knew while Redis was away, oldest first.
+    untold: Mutex<VecDeque<Receipt>>,
 }
+
+/// How many of them are kept; the oldest make way.
+const UNTOLD_RECEIPTS: usize = 10_000;
 
 impl Records {
     /// Records in `store`, judged by `policy`.
     pub fn new(store: Arc<dyn Store>, operators: Arc<dyn OperatorStore>, policy: Policy) -> Self {
-        Self { store, operators, older: None, policy }
+        Self { store, operators, older: None, policy, untold: Mutex::default() }
     }
 
     /// The same beside replicas of the record layout before.
@@ -118,8 +126,35 @@ impl Records {
         Ok(self.evaluate(decide).await?.0)
     }
 
-    /// Moves the delivery of the message that the receipt is about forwards. `false`: neither the message nor its challenge is known.
+    /// Moves the delivery of the message that the receipt is about forwards. `false`: neither the message nor its challenge is known. While Redis is away it may
+    /// be another replica's: then the receipt is kept.
     pub async fn receipt(&self, receipt: &Receipt) -> Result<bool, StoreError> {
+        let is_known = self.take_receipt(receipt).await?;
+        if !is_known && self.state() == StoreState::MemoryFallback {
+            let mut untold = self.untold();
+            if untold.len() == UNTOLD_RECEIPTS {
+                untold.pop_front();
+            }
+            untold.push_back(receipt.clone());
+        }
+        Ok(is_known)
+    }
+
+    /// Tells Redis the receipts that came while it was away, once it is back.
+    pub async fn tell_receipts(&self) -> Result<(), StoreError> {
+        while self.state() == StoreState::Connected {
+            let Some(oldest) = self.untold().front().cloned() else { break };
+            self.receipt(&oldest).await?;
+            self.untold().pop_front();
+        }
+        Ok(())
+    }
+
+    fn untold(&self) -> MutexGuard<'_, VecDeque<Receipt>> {
+        self.untold.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn take_receipt(&self, receipt: &Receipt) -> Result<bool, StoreError> {
         Ok(self.evaluate(|view| receipt::decide(receipt, &self.policy.quotas, view)).await?.0)
     }
 

@@ -274,3 +274,29 @@ async fn a_receipt_that_came_while_redis_was_away_is_told_to_it() {
         fixture.sent(&again(asked)).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receipt_of_another_replicas_message_is_told_to_redis_when_it_is_back() {
+    let server = Server::start(&[]);
+    let quotas = only(Limit::RequestPhoneHour, "1/1h");
+    let (sender, hearer) = (replica(&server, 1, quotas.clone(), 2), replica(&server, 2, quotas, 2));
+    for fixture in [&sender, &hearer] {
+        wait_until(&fixture.records, StoreState::Connected).await;
+    }
+    let asked = sender.ask(1);
+    sender.sent(&asked).await;
+    let message = Some(MessageKey(asked.call.id));
+    let left = SendOutcome::Left { channel: Channel::Whatsapp, delivery: Delivery::Accepted, message, at_ms: 1 };
+    sender.record_outcome(&asked, left, None).await;
+    server.signal("STOP");
+    let receipt = Receipt { challenge: None, message: MessageKey(asked.call.id), delivery: Delivery::Failed, reason: None };
+    assert_eq!(hearer.records.receipt(&receipt).await, Ok(false));
+    hearer.records.tell_receipts().await.expect("there is nobody to tell yet");
+    server.signal("CONT");
+    wait_until(&hearer.records, StoreState::Connected).await;
+    hearer.records.tell_receipts().await.expect("redis answers");
+    wait_until(&sender.records, StoreState::Connected).await;
+    let record = sender.records.delivery(asked.challenge).await.expect("it answers").expect("it left");
+    assert_eq!(record.delivery, Delivery::Failed);
+    sender.sent(&again(&asked)).await;
+}
