@@ -26,6 +26,7 @@ use tokio::{sync::watch, task::JoinHandle, time::timeout};
 use super::{
     OlderReplicas, OperatorCopy, OperatorStore, Store, StoreError, StoreState,
     memory::{Mark, OperatorRecords, Table},
+    new_version,
     remote::{Generation, Remote},
 };
 use crate::{
@@ -192,10 +193,12 @@ impl<R: Remote> Fallback<R> {
         if !mirror.is_told(self.now_us()) {
             return Ok(false);
         }
+        let shift_us = self.shift_us();
         if !self.remote.admit(generation, epoch.cloned()) {
             return Err(StoreError::Unavailable("the connection broke while it was resynced".into()));
         }
         mirror.absences += 1;
+        mirror.move_clock(shift_us, &self.merging, self.remote.now_us());
         self.skew_ms.store(self.remote.skew_ms(), Ordering::Relaxed);
         Ok(true)
     }
@@ -218,21 +221,19 @@ impl<R: Remote> Fallback<R> {
 
     /// Merges records into the store, again and again while other replicas change the same ones.
     async fn tell(&self, generation: Generation, records: Vec<Untold>) -> Result<(), StoreError> {
-        let shift_ms = self.remote.skew_ms() - self.skew_ms.load(Ordering::Relaxed);
-        // Skews are measured, so they differ by a little from one connection to the next: moving records by that would write every one of them anew.
-        let shift_us = if shift_ms.abs() < SKEW_NOISE_MS { 0 } else { shift_ms * 1000 };
+        let shift_us = self.shift_us();
         let keys: Vec<_> = records.iter().map(|record| record.key.clone()).collect();
         let mut theirs = self.remote.read_over(generation, &keys).await?;
         for _ in 0..ROUNDS {
             let merged = self.merged(&records, &theirs, shift_us);
             if merged.is_empty() {
-                self.lock().take_told(&records, &[], self.now_us());
+                self.take_told(&records, &[], shift_us);
                 return Ok(());
             }
             let transaction = Transaction { slot: self.slot, write: merged, ..Transaction::default() };
             theirs = match self.remote.commit_over(generation, &transaction).await? {
                 Outcome::Committed(_) => {
-                    self.lock().take_told(&records, &transaction.write, self.now_us());
+                    self.take_told(&records, &transaction.write, shift_us);
                     return Ok(());
                 }
                 Outcome::Changed(values) | Outcome::Full(values) => {
@@ -245,12 +246,28 @@ impl<R: Remote> Fallback<R> {
         Err(StoreError::Unavailable("other replicas keep changing the records".into()))
     }
 
+    /// By how much the store's clock is ahead of that of memory's records.
+    fn shift_us(&self) -> i64 {
+        let shift_ms = self.remote.skew_ms() - self.skew_ms.load(Ordering::Relaxed);
+        // Skews are measured, so they differ by a little from one connection to the next: moving records by that would write every one of them anew.
+        if shift_ms.abs() < SKEW_NOISE_MS { 0 } else { shift_ms * 1000 }
+    }
+
+    /// Until the connection is admitted, memory's records stay in memory's time.
+    fn take_told(&self, records: &[Untold], written: &[Write], shift_us: i64) {
+        let now_us = self.now_us();
+        let in_our_time = |key: &Key, value: &Value| {
+            if shift_us == 0 { value.clone() } else { self.merging.merge(key, None, value, -shift_us, now_us) }
+        };
+        self.lock().take_told(records, written, in_our_time, now_us);
+    }
+
     /// What is to be written so that the store knows what both know.
     fn merged(&self, records: &[Untold], theirs: &Values, shift_us: i64) -> Vec<Write> {
         let write = |record: &Untold| {
             let before = theirs.values.get(&record.key).cloned().flatten();
             let after = self.merging.merge(&record.key, before.as_ref(), &record.value, shift_us, theirs.now_us);
-            if before.as_ref() == Some(&after) {
+            if before.as_ref() == Some(&after) && !self.merging.has_own_end(&record.key, record.left_us) {
                 return None;
             }
             let ttl_ms = self.merging.ttl_ms(&record.key, &after, record.left_us, theirs.now_us);
@@ -348,7 +365,7 @@ impl Mirror {
         records_told && self.operator_told == Some(self.operator.merges())
     }
 
-    fn take_told(&mut self, records: &[Untold], written: &[Write], now_us: u64) {
+    fn take_told(&mut self, records: &[Untold], written: &[Write], in_our_time: impl Fn(&Key, &Value) -> Value, now_us: u64) {
         for record in records {
             if !self.table.clean(&record.key, record.change) {
                 continue;
@@ -356,8 +373,15 @@ impl Mirror {
             if let Some(write) = written.iter().find(|write| write.key == record.key)
                 && let Some(after) = &write.after
             {
-                self.table.put_clean(record.key.clone(), after.clone(), write.ttl_ms, now_us);
+                self.table.put_clean(record.key.clone(), in_our_time(&record.key, after), write.ttl_ms, now_us);
             }
+        }
+    }
+
+    /// From now on the records are in the time of a store whose clock is so far ahead of memory's: what is left of each stays.
+    fn move_clock(&mut self, by_us: i64, merging: &Merging, now_us: u64) {
+        if by_us != 0 {
+            self.table.move_clock(by_us, |key, value| merging.merge(key, None, value, by_us, now_us));
         }
     }
 
@@ -378,12 +402,12 @@ impl Mirror {
     }
 
     fn adopt(&mut self, copy: &OperatorCopy, now_us: u64) {
-        self.operator.adopt(copy, now_us / 1000);
+        self.operator.adopt(copy, now_us / 1000, new_version());
         self.put_version(now_us);
     }
 
     fn merge_operator(&mut self, changes: &[Change], now_us: u64) -> u64 {
-        let version = self.operator.merge(changes, now_us / 1000);
+        let version = self.operator.merge(changes, now_us / 1000, new_version());
         self.put_version(now_us);
         version
     }
@@ -510,12 +534,8 @@ impl<R: Remote> OperatorStore for Fallback<R> {
         }
         let version = self.remote.merge_operator(changes).await?;
         let now_us = self.now_us();
-        let mut mirror = self.lock();
-        // A version stands for all changes up to it, and those of other replicas are not known here: it is noted when the whole state is read.
-        let known = mirror.operator.version();
-        let noted = if version == known + 1 { version } else { known };
-        mirror.adopt(&OperatorCopy { version: noted, filled: true, changes: changes.to_vec() }, now_us);
-        drop(mirror);
+        // Other replicas' changes may stand behind the store's version, so it is noted only when the whole state is read.
+        self.lock().merge_operator(changes, now_us);
         Ok(version)
     }
 
@@ -568,5 +588,24 @@ mod tests {
         mirror.table.put_clean(key.clone(), marker.clone(), Some(30 * DAY_MS), 0);
         mirror.believe(&Values { now_us: 5, values: [(key.clone(), Some(marker))].into() }, &merging);
         assert!(mirror.table.get(&key, 29 * DAY_MS * 1000).is_some(), "a sign-out lasts as long as the cookie");
+    }
+
+    #[test]
+    fn a_store_with_another_clock_ends_nothing_early() {
+        let merging = Merging { quotas: Quotas::default() };
+        let operator = OperatorRecords::default();
+        let mut mirror = Mirror { table: Table::new(10), operator, absences: 1, operator_told: None };
+        let (session, call) = (record::revoked_key("session"), record::call_key(&[1; 16]));
+        mirror.table.put_clean(session.clone(), record::marker(DAY_MS), Some(DAY_MS), 0);
+        mirror.table.put_clean(call.clone(), b"answer".as_slice().into(), Some(90_000), 0);
+        let ahead_us = 900_000_000;
+        mirror.move_clock(ahead_us, &merging, 900_000_000);
+        let at_us = |ms: u64| ms * 1000 + ahead_us.unsigned_abs();
+        assert!(mirror.table.get(&call, at_us(89_000)).is_some() && mirror.table.get(&call, at_us(90_000)).is_none());
+        assert_eq!(
+            mirror.table.get(&session, at_us(DAY_MS - 1000)),
+            Some(&record::marker(DAY_MS + 900_000)),
+            "it tells its end in the new time"
+        );
     }
 }

@@ -6,6 +6,7 @@
 use async_trait::async_trait;
 
 use crate::{
+    clock,
     domain::{evaluation::ChallengeKey, operator::Change, record::attempts::Attempts},
     transaction::{Key, Outcome, Side, Transaction, Value, Values},
 };
@@ -45,12 +46,19 @@ pub enum StoreState {
 /// The operator state as a store holds it: every subject's newest change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OperatorCopy {
-    /// Grows with every change.
+    /// Names this content: another number after every change, and never that of another content. It tells neither order nor time.
     pub version: u64,
     /// Whether the copy has its epoch mark: without it, the store is empty or new and must be filled before anything is published from it.
     pub filled: bool,
     /// In no order.
     pub changes: Vec<Change>,
+}
+
+/// A version for a content of the operator state. It is chance alone: of two servers that were one (a split, a restored copy), and of a server and a replica's
+/// memory, a count or a clock would give the same number to different contents. Below 2^53, which replicas of the release before and Lua hold exactly; 0 is the
+/// state before any change.
+fn new_version() -> u64 {
+    (u64::from_be_bytes(clock::random()) >> 12).max(1)
 }
 
 /// Records and transactions.

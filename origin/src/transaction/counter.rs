@@ -4,8 +4,6 @@
 //! The value is the newest slot's number (10 digits), the total (10 digits), and the count of each slot (8 digits), at the slot's number modulo
 //! their count. The slot's number is the Unix microsecond divided by the slot's length.
 
-use std::fmt::Write as _;
-
 use super::{Step, Value};
 
 /// A rolling window, cut into slots of equal length.
@@ -56,11 +54,15 @@ impl Counter {
 
     /// The value to keep.
     pub fn to_value(&self) -> Value {
-        let mut text = format!("{:0NUMBER$}{:0TOTAL$}", self.newest, self.total());
-        for count in &self.slots {
-            write!(text, "{count:0SLOT$}").expect("writing to a String does not fail");
+        let mut text = vec![b'0'; SLOTS_AT + SLOT * self.slots.len()];
+        let (head, slots) = text.split_at_mut(SLOTS_AT);
+        let (newest, total) = head.split_at_mut(NUMBER);
+        write_digits(newest, self.newest);
+        write_digits(total, self.total());
+        for (digits, count) in slots.chunks_mut(SLOT).zip(&self.slots) {
+            write_digits(digits, u64::from(*count));
         }
-        text.into_bytes().into()
+        text.into()
     }
 
     /// How many are in the window.
@@ -115,10 +117,10 @@ impl Counter {
 
     /// As the script reads it: of the right length, with a number in front; a slot that is no number has counted nothing.
     fn parse(value: &[u8], window: Window) -> Option<Self> {
-        let number = |at: usize, digits: usize| std::str::from_utf8(value.get(at..at + digits)?).ok()?.parse().ok();
-        let newest = number(0, NUMBER).filter(|_| value.len() == SLOTS_AT + SLOT * window.slots as usize)?;
-        let slots = (0..window.slots as usize).map(|slot| number(SLOTS_AT + SLOT * slot, SLOT).unwrap_or_default());
-        Some(Self { window, newest, slots: slots.map(|count| u32::try_from(count).unwrap_or_default()).collect() })
+        let (head, slots) = value.split_at_checked(SLOTS_AT).filter(|(_, slots)| slots.len() == SLOT * window.slots as usize)?;
+        let newest = read_digits(&head[..NUMBER])?;
+        let count = |slot: &[u8]| read_digits(slot).and_then(|count| u32::try_from(count).ok());
+        Some(Self { window, newest, slots: slots.chunks(SLOT).map(|slot| count(slot).unwrap_or_default()).collect() })
     }
 
     /// Forgets the slots that have left when `newest` is the newest. A clock that went back moves nothing.
@@ -144,6 +146,20 @@ impl Counter {
     fn count(&self, slot: u64) -> u32 {
         self.slots.get(self.index(slot)).copied().unwrap_or_default()
     }
+}
+
+/// Overwrites zeros with the last digits of a number.
+fn write_digits(zeros: &mut [u8], mut number: u64) {
+    for digit in zeros.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(number % 10).expect("a digit");
+        number /= 10;
+    }
+}
+
+/// At most 19 digits; `None`: it is something else.
+fn read_digits(text: &[u8]) -> Option<u64> {
+    let digit = |byte: &u8| byte.is_ascii_digit().then(|| u64::from(byte - b'0'));
+    text.iter().try_fold(0, |number, byte| Some(number * 10 + digit(byte)?))
 }
 
 #[cfg(test)]

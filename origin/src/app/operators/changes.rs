@@ -8,15 +8,13 @@ use otp_shared::signature::hex;
 use super::{
     super::{App, refusal::Refused},
     propagation::Propagation,
+    sync::merge_in_parts,
 };
 use crate::{
     clock,
     domain::operator::{Change, Stamp, Target},
-    store::{StoreError, StoreState},
+    store::StoreState,
 };
-
-/// How many changes the store is given in one step, which blocks it for a few milliseconds.
-const MERGED_AT_ONCE: usize = 250;
 
 /// Where a change is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -133,30 +131,18 @@ impl App {
 
     async fn make_durable(&self, changes: &[Change]) -> Result<Stored, Refused> {
         if self.store.state() != StoreState::MemoryFallback {
-            match self.merge_in_parts(changes).await {
+            match merge_in_parts(&self.store, changes).await {
                 // Redis may have gone between the look and the call: then only memory took it.
-                Ok(version) if self.stored_in() != Stored::Edge => {
-                    self.operators.note_version(version);
-                    return Ok(self.stored_in());
-                }
-                Ok(_) => {}
+                // Its version is not noted: changes of other replicas may stand behind it.
+                Ok(()) if self.stored_in() != Stored::Edge => return Ok(self.stored_in()),
+                Ok(()) => {}
                 Err(error) => tracing::warn!(target: "otp::operator", %error, "the store did not take the change"),
             }
         }
         self.backup(changes).await.map_err(|()| Refused::NotDurable)?;
         // The fallback remembers it until Redis is back; the copy at the edge is what makes it durable.
-        self.merge_in_parts(changes).await?;
+        merge_in_parts(&self.store, changes).await?;
         Ok(Stored::Edge)
-    }
-
-    /// Merges into the store in parts, none of which blocks it for long. Returns the version that the last part made.
-    pub(super) async fn merge_in_parts(&self, changes: &[Change]) -> Result<u64, StoreError> {
-        let mut parts = changes.chunks(MERGED_AT_ONCE);
-        let mut version = self.store.merge_operator(parts.next().unwrap_or_default()).await?;
-        for part in parts {
-            version = self.store.merge_operator(part).await?;
-        }
-        Ok(version)
     }
 
     fn stored_in(&self) -> Stored {

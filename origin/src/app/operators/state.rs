@@ -87,12 +87,6 @@ impl Operators {
         }
     }
 
-    /// Notes the version that a change of our own made. Whoever was at `version - 1` knows all of `version`; otherwise
-    /// another replica's change is still to be read, and the old version stays.
-    pub(super) fn note_version(&self, version: u64) {
-        _ = self.version.compare_exchange(version.saturating_sub(1), version, Ordering::AcqRel, Ordering::Acquire);
-    }
-
     fn read<T>(&self, look: impl FnOnce(&Inner) -> T) -> T {
         look(&self.inner.read().unwrap_or_else(PoisonError::into_inner))
     }

@@ -14,6 +14,8 @@ use crate::{
 };
 
 const MINUTE_MS: u64 = 60_000;
+/// By how much clocks that are taken for the same may differ.
+const GUESS_NOISE_MS: u64 = 2000;
 /// The longest life of a challenge, and a minute.
 const CHALLENGE_MS: u64 = 16 * MINUTE_MS;
 
@@ -117,6 +119,11 @@ impl Merging {
             Kind::First | Kind::Foreign => None,
         };
         merged.or_else(|| theirs.cloned()).unwrap_or_else(|| ours.clone())
+    }
+
+    /// Whether what is left of a record is more than a replica that only read it would guess. Such a replica may have told the store, with a shorter end.
+    pub fn has_own_end(&self, key: &Key, left_us: Option<u64>) -> bool {
+        Kind::of(key) == Kind::Answer && left_us.is_some_and(|left_us| left_us > (MINUTE_MS + GUESS_NOISE_MS) * 1000)
     }
 
     /// For how long a merged record is to be kept, in milliseconds: at least as long as this replica would, and as long as records of its kind are.
@@ -238,6 +245,16 @@ mod tests {
             assert_eq!(merging.ttl_ms(&key, &merged, None, 0), 90_000_000, "a replica that only read it knows its end, too");
         }
         assert_eq!(merging.ttl_ms(&key, &older, Some(5_000_000), 0), MINUTE_MS);
+    }
+
+    #[test]
+    fn an_answer_is_told_again_for_its_own_end() {
+        let merging = Merging { quotas: Quotas::default() };
+        let (answer, phone) = (record::answer_key(&[1; 16]), record::phone_key(PhoneKey([1; 16])));
+        let guessed_us = merging.ttl_ms(&answer, &marker(1), None, 0) * 1000;
+        assert!(merging.has_own_end(&answer, Some(guessed_us * 2)));
+        assert!(!merging.has_own_end(&answer, Some(guessed_us + 999_999)), "nobody who guessed shortens another's end");
+        assert!(!merging.has_own_end(&phone, Some(guessed_us * 10)), "all replicas keep it for as long");
     }
 
     #[test]

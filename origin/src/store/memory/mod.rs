@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{OperatorCopy, OperatorStore, Store, StoreError, StoreState};
+use super::{OperatorCopy, OperatorStore, Store, StoreError, StoreState, new_version};
 use crate::{
     clock::Clock,
     domain::{operator::Change, record::OPERATOR_VERSION},
@@ -84,7 +84,7 @@ impl OperatorStore for Memory {
 
     async fn merge_operator(&self, changes: &[Change]) -> Result<u64, StoreError> {
         let mut state = self.lock();
-        let version = state.operator.merge(changes, self.clock.now_ms());
+        let version = state.operator.merge(changes, self.clock.now_ms(), new_version());
         // Transactions expect the version as they do any other record.
         state.table.put_clean(OPERATOR_VERSION.into(), version.to_string().into_bytes().into(), None, self.now_us());
         Ok(version)

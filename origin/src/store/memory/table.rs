@@ -112,7 +112,13 @@ impl Table {
         let repeated = transaction.id.as_ref().is_some_and(|id| self.get(&id.key, now_us) == Some(&id.token));
         let mut changes = records(transaction, now_us);
         changes.extend(cells(transaction, committed));
-        changes.retain(|(key, _)| !self.was_told_later(key, now_us));
+        changes.retain(|(key, after)| {
+            let was_told_later = self.was_told_later(key, now_us);
+            if let (true, Some((value, end_us))) = (was_told_later, after) {
+                self.keep_until(key, value, *end_us);
+            }
+            !was_told_later
+        });
         if !repeated {
             changes.extend(self.counters(transaction, now_us).map(|(count, counter)| counted(count, &counter, now_us)));
         }
@@ -130,6 +136,14 @@ impl Table {
     /// Answers are not always taken over in the order in which Redis gave them: what it told later stands.
     fn was_told_later(&self, key: &str, now_us: u64) -> bool {
         self.entries.get(key).is_some_and(|entry| entry.told_at_us > now_us)
+    }
+
+    /// What Redis tells has no end, so it was guessed: if this is the same value, its own end stands.
+    fn keep_until(&mut self, key: &Key, value: &Value, end_us: u64) {
+        let Some(entry) = self.entries.get_mut(key).filter(|entry| entry.value == *value && entry.end_us < end_us) else { return };
+        let guessed_us = std::mem::replace(&mut entry.end_us, end_us);
+        self.by_end(key, guessed_us).remove(&(guessed_us, key.clone()));
+        self.by_end(key, end_us).insert((end_us, key.clone()));
     }
 
     /// Takes over a value that Redis has. Without room for it, it is not taken over.
@@ -163,6 +177,20 @@ impl Table {
         }
         let in_force = self.entries.iter().filter(|(_, entry)| now_us < entry.end_us);
         self.dirty = in_force.map(|(key, entry)| (entry.change, Key::clone(key))).collect();
+    }
+
+    /// From now on entries are judged by a clock that is so far ahead of the one before: what is left of each stays. `moved` is a value in the new time.
+    pub fn move_clock(&mut self, by_us: i64, moved: impl Fn(&Key, &Value) -> Value) {
+        self.evictable.clear();
+        self.kept.clear();
+        for (key, mut entry) in std::mem::take(&mut self.entries) {
+            if entry.end_us != NEVER {
+                entry.end_us = entry.end_us.saturating_add_signed(by_us);
+            }
+            entry.value = moved(&key, &entry.value);
+            self.by_end(&key, entry.end_us).insert((entry.end_us, key.clone()));
+            self.entries.insert(key, entry);
+        }
     }
 
     /// What is in force, in no order.

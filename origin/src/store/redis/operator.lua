@@ -1,5 +1,5 @@
 -- Merges operator changes, newest per subject winning, and sets the epoch mark `call.fill` where there is none. `call.changes` are in the order in which they were
--- made. Answer: a word, the version, and the epoch mark if there is one.
+-- made; if they change anything, the version is `call.version` from then on. Answer: a word, the version, and the epoch mark if there is one.
 
 local OPERATOR, EPOCH, VERSION, AUDIT = unpack(KEYS)
 local call, time = cjson.decode(ARGV[1]), redis.call('TIME')
@@ -44,7 +44,5 @@ for i = 1, #sample, 2 do
   if is_garbage(cjson.decode(sample[i + 1])) then redis.call('HDEL', OPERATOR, sample[i]) end
 end
 
-local version = tonumber(redis.call('GET', VERSION) or '0') or 0
-if changed then version = math.max(version + 1, math.floor(now / 1000)) end
-if changed then redis.call('SET', VERSION, string.format('%.0f', version)) end
-return { 'version', string.format('%.0f', version), redis.call('GET', EPOCH) }
+if changed then redis.call('SET', VERSION, call.version) end
+return { 'version', redis.call('GET', VERSION) or '0', redis.call('GET', EPOCH) }

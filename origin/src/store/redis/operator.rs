@@ -21,6 +21,7 @@ use crate::{
     store::{
         OperatorCopy, OperatorStore, StoreError, StoreState,
         memory::{AUDIT_KEPT, in_order},
+        new_version,
         remote::{Generation, Merged},
     },
 };
@@ -38,6 +39,8 @@ struct Arguments<'a> {
     epoch: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fill: Option<&'a str>,
+    /// As text: it is written as it comes.
+    version: String,
     changes: Vec<Argument<'a>>,
     audit_kept: usize,
     tombstone_ms: u64,
@@ -104,7 +107,8 @@ fn arguments(handle: &ConnectionHandle, changes: &[Change], fill: Option<&str>) 
     let texts = texts.map_err(|error| StoreError::Corrupt(error.to_string()))?;
     let changes = changes.iter().zip(texts).map(|(change, (key, text))| Argument { key, stamp: &change.stamp, text }).collect();
     let (deadline_us, epoch) = (handle.deadline_us, handle.epoch.as_deref());
-    let arguments = Arguments { deadline_us, epoch, fill, changes, audit_kept: AUDIT_KEPT, tombstone_ms: TOMBSTONE_MS };
+    let version = new_version().to_string();
+    let arguments = Arguments { deadline_us, epoch, fill, version, changes, audit_kept: AUDIT_KEPT, tombstone_ms: TOMBSTONE_MS };
     serde_json::to_string(&arguments).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 

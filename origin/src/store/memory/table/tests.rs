@@ -33,6 +33,25 @@ fn an_entry_past_its_end_is_not_seen() {
 }
 
 #[test]
+fn what_is_left_of_an_entry_stays_when_the_clock_is_moved() {
+    for by_us in [50_000_i64, -50_000] {
+        let mut table = Table::new(4);
+        let (before_us, after_us) = (100_000, 100_000_u64.saturating_add_signed(by_us));
+        commit(&mut table, &put("spent:1", "1", Some(10)), before_us);
+        commit(&mut table, &put("a", "1", Some(20)), before_us);
+        commit(&mut table, &put("b", "1", None), before_us);
+        table.move_clock(by_us, |key, value| if **key == *"a" { bytes("moved") } else { value.clone() });
+        let mut left: Vec<_> = table.iter(after_us).map(|record| (&**record.key, record.left_us)).collect();
+        left.sort_unstable();
+        assert_eq!(left, [("a", Some(20_000)), ("b", None), ("spent:1", Some(10_000))]);
+        assert_eq!(table.get("a", after_us), Some(&bytes("moved")));
+        assert_eq!(keys(table.dirty(after_us)), ["spent:1", "a", "b"]);
+        commit(&mut table, &put("c", "1", Some(1)), after_us + 20_000);
+        assert!(table.get("a", 0).is_none() && table.get("spent:1", 0).is_none(), "what has ended is swept");
+    }
+}
+
+#[test]
 fn what_was_written_again_meanwhile_stays_dirty() {
     let mut table = Table::new(4);
     commit(&mut table, &put("a", "1", None), 0);
@@ -134,4 +153,19 @@ fn a_mirror_has_what_redis_committed() {
         assert_eq!(all(&redis).len(), 4);
         assert_eq!(mirror.dirty(0).count(), 0);
     }
+}
+
+#[test]
+fn a_value_that_was_told_before_its_commit_was_answered_keeps_its_end() {
+    let mut table = Table::new(4);
+    let committed = Committed { now_us: 1_000, arrivals_us: Vec::new() };
+    table.put_told("a".into(), Some((bytes("1"), 60)), 2_000);
+    table.put_told("b".into(), Some((bytes("2"), 60)), 2_000);
+    for key in ["a", "b"] {
+        table.mirror(&put(key, "1", Some(300)), &committed).unwrap();
+    }
+    assert_eq!(table.get("a", 300_999), Some(&bytes("1")));
+    assert_eq!(table.get("a", 301_000), None);
+    assert_eq!(table.get("b", 61_000), Some(&bytes("2")), "another value was told later, and stands");
+    assert_eq!(table.get("b", 62_000), None);
 }
