@@ -48,7 +48,7 @@ pub fn decide(call: &VerifyCall, older: &Attempts, policy: &Policy, view: &View<
     let attempts_left = allowed.saturating_sub(attempts.total() + 1);
     let counted = count(&key, attempts, call.correct, left_ms, view);
     if call.correct {
-        accept(call, counted, view)
+        accept(call, counted, &quotas, view)
     } else {
         Ok(wrong(call, Answer::Incorrect { attempts_left }, Some(counted), &quotas, view))
     }
@@ -84,7 +84,7 @@ fn wrong(call: &VerifyCall, answer: Answer, counted: Option<Write>, quotas: &Quo
 }
 
 /// The number is known from now on, and the address that asked for the code gets its share back, and a higher quota for a day.
-fn accept(call: &VerifyCall, counted: Write, view: &View<'_>) -> Result<Decision<VerifyVerdict>, Damaged> {
+fn accept(call: &VerifyCall, counted: Write, quotas: &Quotas, view: &View<'_>) -> Result<Decision<VerifyVerdict>, Damaged> {
     let mut transaction = replay::transaction(&call.call, Answer::Accepted, view);
     transaction.write.push(counted);
     let known =
@@ -95,14 +95,39 @@ fn accept(call: &VerifyCall, counted: Write, view: &View<'_>) -> Result<Decision
     if let Some(share) = challenge.share {
         let site = share.site.iter().map(|site| (Limit::RequestSite, site, share.site_us));
         for (limit, subject, us) in std::iter::once((Limit::RequestIp, &share.address, share.address_us)).chain(site) {
-            transaction.charge.push(refund(cell_key(limit, subject), us));
+            transaction.charge.push(refund(cell_key(limit, subject), us, quotas));
             transaction.count.push(limits::verified(subject));
         }
     }
     Ok(Decision::Commit(transaction, VerifyVerdict::Accepted))
 }
 
-/// Gives back what was charged to a cell.
-pub fn refund(key: Key, us: u64) -> Charge {
+/// Gives back what was charged to a cell: one send of this side at most. What memory charged by its share of a limit is more than that, and merged into a cell
+/// that others have charged it would take theirs out, too.
+pub fn refund(key: Key, us: u64, quotas: &Quotas) -> Charge {
+    let us = limits::quota_of_cell(&key, quotas).map_or(us, |quota| us.min(quota.emission_us()));
     Charge { key, by_us: us.cast_signed().saturating_neg(), capacity_us: 0, unless: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use otp_shared::limits::Quota;
+
+    use super::*;
+    use crate::domain::{evaluation::PhoneKey, record::known_key};
+
+    #[test]
+    fn what_memory_charged_by_its_share_gives_one_send_back() {
+        let whole = Quotas::default().with(Limit::RequestIp, Quota { count: 4, window_s: 600 });
+        let (whole, share) = (whole.clone(), whole.share(4));
+        let given_back = |key: Key, us: u64, quotas: &Quotas| refund(key, us, quotas).by_us;
+        let key = || cell_key(Limit::RequestIp, "2001:db8::/64");
+        assert_eq!(given_back(key(), 600_000_000, &whole), -150_000_000, "of four that the store lets through");
+        assert_eq!(given_back(key(), 600_000_000, &share), -600_000_000);
+        assert_eq!(given_back(key(), 100_000_000, &whole), -100_000_000, "its quota was raised: it was charged less");
+        let [all, unknown] = limits::of_everybody(&whole, &known_key(PhoneKey([1; 16])));
+        for cell in [all, unknown] {
+            assert_eq!(given_back(cell.charge.key.clone(), u64::MAX / 4, &whole), -cell.charge.by_us);
+        }
+    }
 }

@@ -49,6 +49,13 @@ pub fn window_of(key: &Key) -> Window {
     if key.starts_with("verified:") { VERIFIED } else { RECIPIENTS }
 }
 
+/// The quota by which a cell is charged, before anything raises it.
+pub fn quota_of_cell(key: &Key, quotas: &Quotas) -> Option<Quota> {
+    let (name, subject) = key.split_once(":cell:")?.1.split_once(':')?;
+    let quota = quotas.of(Limit::ALL.into_iter().find(|limit| limit.name() == name)?);
+    Some(if name == Limit::RequestGlobal.name() && subject == UNKNOWN { quota.half() } else { quota })
+}
+
 /// The longest of a number's windows, in milliseconds.
 pub fn phone_window_ms(quotas: &Quotas) -> u64 {
     OF_PHONE.into_iter().map(|limit| quotas.of(limit).window_ms()).max().unwrap_or_default()

@@ -36,7 +36,7 @@ pub fn decide(report: &SendReport, quotas: &Quotas, view: &View<'_>) -> Result<D
         SendOutcome::Undeliverable => refund_phone(report, quotas, &mut transaction, view)?,
         SendOutcome::Failed => {
             refund_phone(report, quotas, &mut transaction, view)?;
-            refund_rest(report, &mut transaction, view)?;
+            refund_rest(report, &quotas.share(view.side().shares), &mut transaction, view)?;
         }
     }
     note_answer(report, &mut transaction, view)?;
@@ -100,14 +100,14 @@ fn refund_phone(report: &SendReport, quotas: &Quotas, transaction: &mut Transact
 }
 
 /// Gives back what was charged to all but the number; once, since a refund of a cell that is repeated would be a second one.
-fn refund_rest(report: &SendReport, transaction: &mut Transaction, view: &View<'_>) -> Result<(), Damaged> {
+fn refund_rest(report: &SendReport, quotas: &Quotas, transaction: &mut Transaction, view: &View<'_>) -> Result<(), Damaged> {
     let (request, charged) = (&report.request, &report.charged);
     let mut name = request.call.id;
     for byte in &mut name {
         *byte ^= 0xff;
     }
     transaction.id = Some(TransactionId { key: super::record::call_key(&name), token: request.call.id.as_slice().into(), ttl_ms: 90_000 });
-    transaction.charge = charged.cells.iter().map(|(key, us)| refund(key.clone(), *us)).collect();
+    transaction.charge = charged.cells.iter().map(|(key, us)| refund(key.clone(), *us, quotas)).collect();
     if !charged.counters.is_empty() && uncount_recipient(report, transaction)? {
         let step = Step::Down { counted_at_us: charged.at_us };
         let counters = charged.counters.iter();
