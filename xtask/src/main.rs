@@ -14,6 +14,7 @@ mod guards;
 mod http;
 mod pipeline;
 mod setup;
+mod simulation;
 mod smoke;
 mod up;
 
@@ -29,6 +30,7 @@ cargo xtask test        every check and every test, as CI does
 cargo xtask test NAME   only the end-to-end stories whose name contains NAME
 cargo xtask check       every check that comes before the tests
 cargo xtask bench       the benchmarks
+cargo xtask simulate-faults  replicas and their store through seeded outages; `--seed N --schedules N` (unset: 1, 100000)
 cargo xtask smoke       the post-incident checklist, against a running deployment; `smoke --help` lists the flags
 cargo xtask graph       only the stand-in for WhatsApp; further words are its own flags
 cargo xtask advisories  known vulnerabilities of our dependencies (asks the web)
@@ -54,6 +56,7 @@ fn dispatch(words: &[String]) -> Outcome {
         ["test", filter @ ..] => pipeline::stories(filter),
         ["check"] => pipeline::check(),
         ["bench", rest @ ..] => bench::run(rest),
+        ["simulate-faults", rest @ ..] => simulation::run(rest),
         ["smoke", rest @ ..] => smoke::run(rest),
         ["graph", rest @ ..] => up::graph_alone(rest),
         ["advisories"] => pipeline::advisories(),
