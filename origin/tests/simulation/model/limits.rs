@@ -140,7 +140,8 @@ impl Model {
         let refunds = self.refunds.iter().filter(|(_, of, all)| if is_global { *all } else { is_charged(*of) });
         let refunds: Vec<Now> = refunds.map(|(at, _, _)| *at).collect();
         for (index, first) in own.iter().enumerate() {
-            let reported = known.reports.iter().filter(|(of, at)| limit == Limit::RequestIp && *of == address && at.ms >= first.ms);
+            let is_since = |at: &Now| at.ms >= first.ms && at.jumped_ms >= first.jumped_ms;
+            let reported = known.reports.iter().filter(|(of, at)| limit == Limit::RequestIp && *of == address && is_since(at));
             let reported = reported.count() as u64 * u64::from(REPORTED_SENDS);
             let sends = (own.len() - index + 1) as u64 + reported;
             let given_back = refunds.iter().filter(|at| at.ms >= first.ms).count() as u64;
