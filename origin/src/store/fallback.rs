@@ -21,12 +21,11 @@ use std::{
 
 use async_trait::async_trait;
 use futures_util::future::select;
-use tokio::{sync::watch, task::JoinHandle, time::timeout};
+use tokio::sync::watch;
 
 use super::{
     OlderReplicas, OperatorCopy, OperatorStore, Store, StoreError, StoreState,
     memory::{Mark, OperatorRecords, Table},
-    new_version,
     remote::{Generation, Remote},
 };
 use crate::{
@@ -34,29 +33,22 @@ use crate::{
     domain::{
         evaluation::ChallengeKey,
         operator::Change,
-        record::{
-            OPERATOR_VERSION,
-            attempts::Attempts,
-            merge::{Merging, is_mirrored, is_readable},
-        },
+        record::{attempts::Attempts, merge::Merging},
     },
-    transaction::{Key, Outcome, Side, Transaction, Value, Values, Write},
+    transaction::{Key, Outcome, Side, Transaction, Value, Values},
 };
 
+mod mirror;
+mod resync;
 mod stand_in;
+
+use mirror::Mirror;
+pub use resync::Supervisor;
 
 /// How long a decision in memory waits while the last records are told.
 const CUTOVER: Duration = Duration::from_millis(100);
-/// How long a start may take before the remote store is said to be away.
-const START: Duration = Duration::from_secs(1);
 /// A call is tried again when the connection came back while it was failing.
 const TRIES: usize = 3;
-/// Records that a resync reads and commits at once.
-const AT_ONCE: usize = 100;
-/// Differences of skew that are no jump of a clock.
-const SKEW_NOISE_MS: i64 = 1000;
-/// How often a batch is merged again because other replicas were faster.
-const ROUNDS: usize = 100;
 
 /// A remote store, and memory while it is away.
 pub struct Fallback<R> {
@@ -86,25 +78,6 @@ pub struct Setup {
     pub capacity: usize,
 }
 
-/// What this replica knows by itself.
-struct Mirror {
-    table: Table,
-    operator: OperatorRecords,
-    /// Absences so far: each counts its guesses apart, so that a lost answer and its repeat in memory do not pass for one.
-    absences: u32,
-    /// Operator merges that the remote store was told of.
-    operator_told: Option<u64>,
-}
-
-/// Keeps a [`Fallback`] connected; ends when it is dropped.
-pub struct Supervisor(JoinHandle<()>);
-
-impl Drop for Supervisor {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 impl<R: Remote> Fallback<R> {
     /// Not connected: memory decides until a connection was resynced.
     pub fn new(remote: R, clock: Arc<dyn Clock>, setup: Setup) -> Self {
@@ -114,166 +87,6 @@ impl<R: Remote> Fallback<R> {
         let (cutover, _) = watch::channel(false);
         let skew_ms = remote.skew_ms().into();
         Self { remote, memory: Mutex::new(mirror), clock, slot, replicas, merging, skew_ms, cutover, told_of_room: AtomicBool::new(false) }
-    }
-
-    /// Resyncs and admits every new connection, in the background of the running tokio runtime.
-    pub fn supervise(self: &Arc<Self>) -> Supervisor
-    where
-        R: 'static,
-    {
-        Supervisor(tokio::spawn(Arc::clone(self).keep_connected()))
-    }
-
-    /// Waits until the remote store decides; `false` when it did not within `at_most`.
-    pub async fn wait_ready(&self, at_most: Duration) -> bool {
-        let connected = async {
-            while self.remote.admitted().is_none() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        timeout(at_most, connected).await.is_ok()
-    }
-
-    async fn keep_connected(self: Arc<Self>) {
-        let mut generations = self.remote.generations();
-        _ = timeout(START, generations.wait_for(Option::is_some)).await;
-        let mut shown = None;
-        loop {
-            let generation = *generations.borrow_and_update();
-            let resynced = match generation {
-                Some(generation) => self.resync(generation).await,
-                None => Err(StoreError::Unavailable("no connection".into())),
-            };
-            if let (Some(generation), Err(error)) = (generation, &resynced) {
-                self.remote.give_up(generation, &error.to_string());
-            }
-            show(&mut shown, resynced);
-            if generations.changed().await.is_err() {
-                return;
-            }
-        }
-    }
-
-    /// Tells the store at the other end of a connection what this replica knows, and admits the connection.
-    pub async fn resync(&self, generation: Generation) -> Result<(), StoreError> {
-        let resynced = self.tell_all(generation).await;
-        self.cutover.send_replace(false);
-        resynced
-    }
-
-    /// The first round tells everything, the following ones what came meanwhile; those with decisions held back, so that they end.
-    async fn tell_all(&self, generation: Generation) -> Result<(), StoreError> {
-        let mut epoch = None;
-        let mut of_first_round = self.lock().begin_resync(self.now_us());
-        loop {
-            if let Some(copy) = self.untold_operator_state() {
-                let merged = self.remote.merge_over(generation, &copy.changes, copy.filled).await?;
-                self.lock().adopt(&merged.copy, self.now_us());
-                epoch = merged.epoch;
-            }
-            while let Some(records) = self.untold_records() {
-                let told = records.len();
-                self.tell(generation, records).await?;
-                // Memory may write as fast as records are told: the first round must end all the same.
-                of_first_round = of_first_round.saturating_sub(told);
-                if of_first_round == 0 {
-                    self.cutover.send_replace(true);
-                }
-            }
-            if self.admit(generation, epoch.as_ref())? {
-                return Ok(());
-            }
-            self.cutover.send_replace(true);
-        }
-    }
-
-    /// One step: either something is left to tell, or the connection is admitted and memory decides no more.
-    fn admit(&self, generation: Generation, epoch: Option<&String>) -> Result<bool, StoreError> {
-        let mut mirror = self.lock();
-        if !mirror.is_told(self.now_us()) {
-            return Ok(false);
-        }
-        let shift_us = self.shift_us();
-        if !self.remote.admit(generation, epoch.cloned()) {
-            return Err(StoreError::Unavailable("the connection broke while it was resynced".into()));
-        }
-        mirror.absences += 1;
-        mirror.move_clock(shift_us, &self.merging, self.remote.now_us());
-        self.skew_ms.store(self.remote.skew_ms(), Ordering::Relaxed);
-        Ok(true)
-    }
-
-    fn untold_operator_state(&self) -> Option<OperatorCopy> {
-        let mut mirror = self.lock();
-        let merges = mirror.operator.merges();
-        (mirror.operator_told.replace(merges) != Some(merges)).then(|| mirror.operator.copy())
-    }
-
-    fn untold_records(&self) -> Option<Vec<Untold>> {
-        let now_us = self.now_us();
-        let mirror = self.lock();
-        let records = mirror.table.dirty(now_us).filter(|record| is_mirrored(record.key)).take(AT_ONCE);
-        let untold: Vec<_> = records
-            .map(|record| Untold { key: record.key.clone(), value: record.value.clone(), left_us: record.left_us, change: record.change })
-            .collect();
-        (!untold.is_empty()).then_some(untold)
-    }
-
-    /// Merges records into the store, again and again while other replicas change the same ones.
-    async fn tell(&self, generation: Generation, records: Vec<Untold>) -> Result<(), StoreError> {
-        let shift_us = self.shift_us();
-        let keys: Vec<_> = records.iter().map(|record| record.key.clone()).collect();
-        let mut theirs = self.remote.read_over(generation, &keys).await?;
-        for _ in 0..ROUNDS {
-            let merged = self.merged(&records, &theirs, shift_us);
-            if merged.is_empty() {
-                self.take_told(&records, &[], shift_us);
-                return Ok(());
-            }
-            let transaction = Transaction { slot: self.slot, write: merged, ..Transaction::default() };
-            theirs = match self.remote.commit_over(generation, &transaction).await? {
-                Outcome::Committed(_) => {
-                    self.take_told(&records, &transaction.write, shift_us);
-                    return Ok(());
-                }
-                Outcome::Changed(values) | Outcome::Full(values) => {
-                    // Only what is written comes back; the rest stands as it was read.
-                    theirs.values.extend(values.values);
-                    Values { now_us: values.now_us, values: theirs.values }
-                }
-            };
-        }
-        Err(StoreError::Unavailable("other replicas keep changing the records".into()))
-    }
-
-    /// By how much the store's clock is ahead of that of memory's records.
-    fn shift_us(&self) -> i64 {
-        let shift_ms = self.remote.skew_ms() - self.skew_ms.load(Ordering::Relaxed);
-        // Skews are measured, so they differ by a little from one connection to the next: moving records by that would write every one of them anew.
-        if shift_ms.abs() < SKEW_NOISE_MS { 0 } else { shift_ms * 1000 }
-    }
-
-    /// Until the connection is admitted, memory's records stay in memory's time.
-    fn take_told(&self, records: &[Untold], written: &[Write], shift_us: i64) {
-        let now_us = self.now_us();
-        let in_our_time = |key: &Key, value: &Value| {
-            if shift_us == 0 { value.clone() } else { self.merging.merge(key, None, value, -shift_us, now_us) }
-        };
-        self.lock().take_told(records, written, in_our_time, now_us);
-    }
-
-    /// What is to be written so that the store knows what both know.
-    fn merged(&self, records: &[Untold], theirs: &Values, shift_us: i64) -> Vec<Write> {
-        let write = |record: &Untold| {
-            let before = theirs.values.get(&record.key).cloned().flatten();
-            let after = self.merging.merge(&record.key, before.as_ref(), &record.value, shift_us, theirs.now_us);
-            if before.as_ref() == Some(&after) && !self.merging.has_own_end(&record.key, record.left_us) {
-                return None;
-            }
-            let ttl_ms = self.merging.ttl_ms(&record.key, &after, record.left_us, theirs.now_us);
-            Some(Write { key: record.key.clone(), before: before.into(), after: Some(after), ttl_ms: Some(ttl_ms) })
-        };
-        records.iter().filter_map(write).collect()
     }
 
     /// Decides in memory, unless the remote store decides.
@@ -341,95 +154,6 @@ impl<R: Remote> Fallback<R> {
     fn lock(&self) -> MutexGuard<'_, Mirror> {
         // A panic elsewhere while the lock was held leaves no step half done that a later one could not live with.
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A record that the remote store may not know.
-struct Untold {
-    key: Key,
-    value: Value,
-    left_us: Option<u64>,
-    change: u64,
-}
-
-impl Mirror {
-    /// Whatever the store at the other end is, all records are told to it; how many there are.
-    fn begin_resync(&mut self, now_us: u64) -> usize {
-        self.table.mark_all_dirty(now_us);
-        self.operator_told = None;
-        self.table.dirty(now_us).filter(|record| is_mirrored(record.key)).count()
-    }
-
-    fn is_told(&self, now_us: u64) -> bool {
-        let records_told = !self.table.dirty(now_us).any(|record| is_mirrored(record.key));
-        records_told && self.operator_told == Some(self.operator.merges())
-    }
-
-    fn take_told(&mut self, records: &[Untold], written: &[Write], in_our_time: impl Fn(&Key, &Value) -> Value, now_us: u64) {
-        for record in records {
-            if !self.table.clean(&record.key, record.change) {
-                continue;
-            }
-            if let Some(write) = written.iter().find(|write| write.key == record.key)
-                && let Some(after) = &write.after
-            {
-                self.table.put_clean(record.key.clone(), in_our_time(&record.key, after), write.ttl_ms, now_us);
-            }
-        }
-    }
-
-    /// From now on the records are in the time of a store whose clock is so far ahead of memory's: what is left of each stays.
-    fn move_clock(&mut self, by_us: i64, merging: &Merging, now_us: u64) {
-        if by_us != 0 {
-            self.table.move_clock(by_us, |key, value| merging.merge(key, None, value, by_us, now_us));
-        }
-    }
-
-    /// What the remote store told is believed from now on.
-    fn believe(&mut self, values: &Values, merging: &Merging) {
-        for (key, value) in values.values.iter().filter(|(key, _)| is_mirrored(key)) {
-            // What cannot be read here is worth less than what is known.
-            if value.as_ref().is_some_and(|value| !is_readable(key, value)) {
-                continue;
-            }
-            // A read tells no end: what is known already keeps its own, which may be far longer than that of its kind.
-            if value.is_some() && self.table.get(key, values.now_us) == value.as_ref() {
-                continue;
-            }
-            let value = value.as_ref().map(|value| (value.clone(), merging.ttl_ms(key, value, None, values.now_us)));
-            self.table.put_told(key.clone(), value, values.now_us);
-        }
-    }
-
-    fn adopt(&mut self, copy: &OperatorCopy, now_us: u64) {
-        self.operator.adopt(copy, now_us / 1000, new_version());
-        self.put_version(now_us);
-    }
-
-    fn merge_operator(&mut self, changes: &[Change], now_us: u64) -> u64 {
-        let version = self.operator.merge(changes, now_us / 1000, new_version());
-        self.put_version(now_us);
-        version
-    }
-
-    /// Transactions expect the version as they do any other record.
-    fn put_version(&mut self, now_us: u64) {
-        match self.operator.version() {
-            0 => self.table.forget(OPERATOR_VERSION),
-            version => self.table.put_clean(OPERATOR_VERSION.into(), version.to_string().into_bytes().into(), None, now_us),
-        }
-    }
-}
-
-/// One line for every change.
-fn show(shown: &mut Option<bool>, resynced: Result<(), StoreError>) {
-    if *shown == Some(resynced.is_ok()) {
-        return;
-    }
-    *shown = Some(resynced.is_ok());
-    match resynced {
-        Ok(()) => tracing::info!(target: "otp::store", "redis is connected"),
-        Err(error) => tracing::warn!(target: "otp::store", %error, "redis is away: memory stands in"),
     }
 }
 
@@ -568,44 +292,5 @@ impl<R: Remote + OlderReplicas> OlderReplicas for Fallback<R> {
 
     async fn count(&self, challenge: ChallengeKey, correct: bool, left_ms: u64) -> Attempts {
         self.remote.count(challenge, correct, left_ms).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{evaluation::Quotas, record};
-
-    const DAY_MS: u64 = 86_400_000;
-
-    #[test]
-    fn a_record_that_is_read_again_keeps_its_end() {
-        let merging = Merging { quotas: Quotas::default() };
-        let operator = OperatorRecords::default();
-        let mut mirror = Mirror { table: Table::new(10), operator, absences: 1, operator_told: None };
-        let key = record::revoked_key("session");
-        let marker = record::marker(30 * DAY_MS);
-        mirror.table.put_clean(key.clone(), marker.clone(), Some(30 * DAY_MS), 0);
-        mirror.believe(&Values { now_us: 5, values: [(key.clone(), Some(marker))].into() }, &merging);
-        assert!(mirror.table.get(&key, 29 * DAY_MS * 1000).is_some(), "a sign-out lasts as long as the cookie");
-    }
-
-    #[test]
-    fn a_store_with_another_clock_ends_nothing_early() {
-        let merging = Merging { quotas: Quotas::default() };
-        let operator = OperatorRecords::default();
-        let mut mirror = Mirror { table: Table::new(10), operator, absences: 1, operator_told: None };
-        let (session, call) = (record::revoked_key("session"), record::call_key(&[1; 16]));
-        mirror.table.put_clean(session.clone(), record::marker(DAY_MS), Some(DAY_MS), 0);
-        mirror.table.put_clean(call.clone(), b"answer".as_slice().into(), Some(90_000), 0);
-        let ahead_us = 900_000_000;
-        mirror.move_clock(ahead_us, &merging, 900_000_000);
-        let at_us = |ms: u64| ms * 1000 + ahead_us.unsigned_abs();
-        assert!(mirror.table.get(&call, at_us(89_000)).is_some() && mirror.table.get(&call, at_us(90_000)).is_none());
-        assert_eq!(
-            mirror.table.get(&session, at_us(DAY_MS - 1000)),
-            Some(&record::marker(DAY_MS + 900_000)),
-            "it tells its end in the new time"
-        );
     }
 }
