@@ -266,6 +266,13 @@ impl Model {
 
     pub fn told_delivery(&mut self, replica: usize, challenge: usize, issued: Issued, record: Option<DeliveryRecord>) {
         let Some(record) = record.filter(|_| issued.flushes == self.flushes) else { return };
+        // Messages are told apart by their time alone.
+        let of_challenge = self.calls.iter().filter(|call| call.challenge == challenge && call.progress == Progress::Sends);
+        let mut times: Vec<_> = of_challenge.map(|call| call.issued.at.ms).collect();
+        times.sort_unstable();
+        if times.windows(2).any(|two| two[0] == two[1]) {
+            return;
+        }
         let told = (record.sent_at_ms, rank(record.delivery));
         self.order += 1;
         // Of two calls at once, the one that was answered first may be told last.

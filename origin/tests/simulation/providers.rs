@@ -61,7 +61,7 @@ impl Scene {
         match replica.records.record_outcome(report).await {
             Ok(()) => {
                 let failed = report.outcome == SendOutcome::Failed;
-                lock(&self.world).model.told_outcome(replica.teller(), call, failed, report.answer.as_deref());
+                lock(&self.world).model.told_outcome(replica.teller(), call, issued, failed, report.answer.as_deref());
             }
             Err(error) => self.error(replica.index, issued, &error),
         }

@@ -135,7 +135,10 @@ impl Scene {
         let world = lock(&self.world);
         let operator = server.map(|server| &world.servers[server].operator);
         let is_newest = operator.is_none_or(|operator| operator.version() == call.operator_version);
-        let is_whole = !is_newest || operator.is_none_or(|operator| operator.copy().changes.iter().all(|change| replica.knows(change)));
+        // What is garbage to one clock is not yet to another, and nothing needs it.
+        let garbage_ms = world.start_ms + world.model.now.ms + world.model.now.jumped_ms + 60_000;
+        let knows = |change: &Change| change.is_garbage(garbage_ms) || replica.knows(change);
+        let is_whole = !is_newest || operator.is_none_or(|operator| operator.copy().changes.iter().all(knows));
         Basis { connection, is_newest, is_whole }
     }
 

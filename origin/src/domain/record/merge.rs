@@ -123,7 +123,7 @@ impl Merging {
 
     /// Whether what is left of a record is more than a replica that only read it would guess. Such a replica may have told the store, with a shorter end.
     pub fn has_own_end(&self, key: &Key, left_us: Option<u64>) -> bool {
-        Kind::of(key) == Kind::Answer && left_us.is_some_and(|left_us| left_us > (MINUTE_MS + GUESS_NOISE_MS) * 1000)
+        matches!(Kind::of(key), Kind::Answer | Kind::First) && left_us.is_some_and(|left_us| left_us > (MINUTE_MS + GUESS_NOISE_MS) * 1000)
     }
 
     /// For how long a merged record is to be kept, in milliseconds: at least as long as this replica would, and as long as records of its kind are.

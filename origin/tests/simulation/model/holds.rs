@@ -12,8 +12,8 @@ use super::{Asked, Issued, Model};
 pub struct Holds {
     /// Told and not ended by a send or an operator since: until which Unix millisecond.
     told: BTreeMap<String, u64>,
-    /// Lifted: as of which order, the lift was on its way.
-    lifted: BTreeMap<String, u64>,
+    /// Lifted: when the lift was begun and when it was done, among the calls.
+    lifted: BTreeMap<String, (u64, u64)>,
     /// When a hold was ended by a send or a lift, among the calls; while a lift is on its way, the end of all.
     ended: BTreeMap<String, u64>,
     /// When a refusal may have held the subject, among the calls.
@@ -65,7 +65,7 @@ impl Model {
     pub fn lifted(&mut self, subject: &str, issued: Issued) {
         self.order += 1;
         self.holds.ended.insert(subject.to_owned(), self.order);
-        self.holds.lifted.insert(subject.to_owned(), issued.order);
+        self.holds.lifted.insert(subject.to_owned(), (issued.order, self.order));
     }
 
     /// The subjects that a list that is asked for now has to tell, with their ends.
@@ -85,8 +85,8 @@ impl Model {
             self.check(is_listed || is_over, || format!("12. {subject} is held until {until_ms}, and is not listed at {now_ms}"));
         }
         for Hold { subject, .. } in list {
-            let lifted = self.holds.lifted.get(subject).copied().filter(|order| *order < issued.order);
-            let is_held_again = lifted.is_none_or(|lifted| self.holds.listed.get(subject).is_some_and(|listed| *listed > lifted));
+            let lifted = self.holds.lifted.get(subject).filter(|(_, done)| *done < issued.order);
+            let is_held_again = lifted.is_none_or(|(begun, _)| self.holds.listed.get(subject).is_some_and(|listed| listed > begun));
             self.check(is_held_again, || format!("12. the hold of {subject} was lifted, and is listed"));
         }
     }

@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use otp_origin::domain::{evaluation::RequestVerdict, limits::OF_PHONE};
 use otp_shared::limits::{Limit, Quota};
 
-use super::{Asked, CallInfo, Effect, Knowledge, Model, Now, Progress, Teller};
+use super::{Asked, CallInfo, Effect, Issued, Knowledge, Model, Now, Progress, Teller};
 use crate::scene::has_site;
 
 /// For how long a number counts among the day's recipients, in milliseconds.
 const DAY_MS: u64 = 86_400_000;
 /// By how much an answer may end early where a replica that only read it told the store first.
 const ANSWER_NOISE_MS: u64 = 2000;
+/// For how long a replica keeps an answer that it has only read, in milliseconds.
+const GUESSED_MS: u64 = 60_000;
 /// Sends that an unsolicited message costs its address.
 pub const REPORTED_SENDS: u32 = 2;
 /// The cell of everybody.
@@ -41,9 +43,6 @@ impl Model {
         let mut known = std::mem::take(&mut self.replicas[teller.replica]);
         match verdict {
             RequestVerdict::Send { .. } => {
-                // Messages are told apart by their time alone, and the next one may leave in the same millisecond.
-                let challenge = self.calls[number].challenge;
-                self.deliveries.retain(|(_, of), _| *of != challenge);
                 if !teller.connected {
                     self.check_nonce(&known, number);
                     let shares = u32::try_from(self.replicas.len()).unwrap_or(1);
@@ -66,7 +65,7 @@ impl Model {
     }
 
     /// What became of a send was noted.
-    pub fn told_outcome(&mut self, teller: Teller, number: usize, failed: bool, answer: Option<&str>) {
+    pub fn told_outcome(&mut self, teller: Teller, number: usize, issued: Issued, failed: bool, answer: Option<&str>) {
         self.order += 1;
         if answer.is_none() {
             self.calls[number].given_back.get_or_insert(self.order);
@@ -85,7 +84,10 @@ impl Model {
         if let (Some(key), Some(_)) = (call.idempotency, answer)
             && !had_answer
         {
-            known.answers.insert(key, (self.now, call.expires_at_ms.saturating_sub(teller.clock_ms)));
+            let life_ms = call.expires_at_ms.saturating_sub(teller.clock_ms);
+            // A note has no id: sent twice, its second answer tells the records, and of those the replica only guesses the end.
+            let life_ms = if issued.faults == self.faults { life_ms } else { life_ms.min(GUESSED_MS) };
+            known.answers.insert(key, (self.now, life_ms));
         }
     }
 
