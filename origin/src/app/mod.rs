@@ -79,13 +79,13 @@ pub struct App {
     pub sender: Sender,
     /// This replica's copy of the operator state.
     pub operators: Operators,
-    /// What the edge is told, and tells.
+    /// The snapshot at the edge.
     pub publication: Publication,
-    /// What happened since the start.
+    /// Counters, decisions and timings.
     pub telemetry: Telemetry,
 }
 
-/// How codes leave.
+/// The channels by which codes leave, and the sends that are under way.
 pub struct Sender {
     /// In the order they are tried.
     pub channels: Vec<Arc<dyn Channel>>,
@@ -103,7 +103,7 @@ impl Sender {
     }
 }
 
-/// What the edge is told, and tells.
+/// The snapshot that this replica publishes to the edge, and the manual KV entries that the edge lists.
 pub struct Publication {
     /// `None`: operator changes reach only the origin.
     pub edge: Option<EdgeClient>,
@@ -123,9 +123,9 @@ impl Publication {
     }
 }
 
-/// What happened since the start.
+/// What happened since this replica started.
 pub struct Telemetry {
-    /// How often.
+    /// Counts by name, for `/metrics`.
     pub counters: Counters,
     /// Why somebody was refused lately.
     pub decisions: Decisions,

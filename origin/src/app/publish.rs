@@ -41,7 +41,7 @@ impl App {
     /// One turn: nothing when another replica publishes, or when nothing changed.
     async fn publish_once(&self, published: &mut Published) -> Result<(), StoreError> {
         self.keep_operators_in_sync().await?;
-        self.store.tell_receipts().await?;
+        self.store.deliver_pending_receipts().await;
         let Some(edge) = &self.publication.edge else { return Ok(()) };
         let ttl_ms = super::request::duration_ms(self.settings.publish_interval) + LEASE_MARGIN_MS;
         let Some(lease) = self.store.lease(&self.settings.replica, ttl_ms).await? else {

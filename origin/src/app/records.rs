@@ -1,10 +1,14 @@
 //! What the use cases read and change in the store: each call is one decision of the domain, committed. No rule of its own.
 //!
-//! **Invariant:** everything told here was committed by the store, or compared by it, in the same call.
+//! **Invariant:** every answer was committed or compared, in the same call, by the store; or by memory while the store is away or has a record that this
+//! version cannot read.
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use otp_shared::limits::{Limit, Quota};
@@ -38,16 +42,22 @@ pub struct Records {
     older: Option<Arc<dyn OlderReplicas>>,
     policy: Policy,
     /// Receipts of messages that nobody here knew while Redis was away, oldest first.
-    untold: Mutex<VecDeque<Receipt>>,
+    pending_receipts: Mutex<VecDeque<Receipt>>,
+    /// By when all replicas have told Redis what they know, as its Unix millisecond.
+    settled_at_ms: AtomicU64,
 }
 
 /// How many of them are kept; the oldest make way.
-const UNTOLD_RECEIPTS: usize = 10_000;
+const MAX_PENDING_RECEIPTS: usize = 10_000;
+/// How many are told in one turn.
+const DELIVERED_AT_ONCE: usize = 200;
+/// How long after Redis is back all replicas have told it what they know, in milliseconds.
+const UNSETTLED_MS: u64 = 120_000;
 
 impl Records {
     /// Records in `store`, judged by `policy`.
     pub fn new(store: Arc<dyn Store>, operators: Arc<dyn OperatorStore>, policy: Policy) -> Self {
-        Self { store, operators, older: None, policy, untold: Mutex::default() }
+        Self { store, operators, older: None, policy, pending_receipts: Mutex::default(), settled_at_ms: AtomicU64::new(0) }
     }
 
     /// The same beside replicas of the record layout before.
@@ -126,36 +136,50 @@ impl Records {
         Ok(self.evaluate(decide).await?.0)
     }
 
-    /// Moves the delivery of the message that the receipt is about forwards. `false`: neither the message nor its challenge is known. While Redis is away it may
-    /// be another replica's: then the receipt is kept.
+    /// Moves the delivery of the message that the receipt is about forwards. `false`: neither the message nor its challenge is known. While Redis is away, and
+    /// until the other replicas must have told it what they know, the message may be another replica's: then the receipt is kept.
     pub async fn receipt(&self, receipt: &Receipt) -> Result<bool, StoreError> {
         let is_known = self.take_receipt(receipt).await?;
-        if !is_known && self.state() == StoreState::MemoryFallback {
-            let mut untold = self.untold();
-            if untold.len() == UNTOLD_RECEIPTS {
-                untold.pop_front();
+        if !is_known && self.may_be_known_later() {
+            let mut pending = self.pending_receipts();
+            if pending.len() == MAX_PENDING_RECEIPTS {
+                pending.pop_front();
             }
-            untold.push_back(receipt.clone());
+            pending.push_back(receipt.clone());
         }
         Ok(is_known)
     }
 
-    /// Tells Redis the receipts that came while it was away, once it is back.
-    pub async fn tell_receipts(&self) -> Result<(), StoreError> {
-        while self.state() == StoreState::Connected {
-            let Some(oldest) = self.untold().front().cloned() else { break };
-            self.receipt(&oldest).await?;
-            self.untold().pop_front();
+    /// Tells Redis some of the receipts that came while it was away, once it is back.
+    pub async fn deliver_pending_receipts(&self) {
+        for _ in 0..DELIVERED_AT_ONCE {
+            if self.state() != StoreState::Connected {
+                break;
+            }
+            let Some(oldest) = self.pending_receipts().pop_front() else { break };
+            // One that is not known yet comes to the end of the queue.
+            if let Err(error) = self.receipt(&oldest).await {
+                tracing::warn!(target: "otp::store", %error, "a receipt that came while redis was away is kept");
+                self.pending_receipts().push_back(oldest);
+            }
         }
-        Ok(())
     }
 
-    fn untold(&self) -> MutexGuard<'_, VecDeque<Receipt>> {
-        self.untold.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether Redis is away, or came back so lately that other replicas may still be telling it what they know.
+    fn may_be_known_later(&self) -> bool {
+        let now_ms = self.store.now_us() / 1000;
+        if self.state() == StoreState::MemoryFallback {
+            self.settled_at_ms.fetch_max(now_ms + UNSETTLED_MS, Ordering::Relaxed);
+        }
+        now_ms < self.settled_at_ms.load(Ordering::Relaxed)
     }
 
     async fn take_receipt(&self, receipt: &Receipt) -> Result<bool, StoreError> {
         Ok(self.evaluate(|view| receipt::decide(receipt, &self.policy.quotas, view)).await?.0)
+    }
+
+    fn pending_receipts(&self) -> MutexGuard<'_, VecDeque<Receipt>> {
+        self.pending_receipts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whoever got the message did not ask for it: charges the address that did. `false`: nothing is known of the message, or it was reported before.
@@ -207,9 +231,11 @@ impl Records {
     /// The holds in force.
     pub async fn holds(&self) -> Result<Vec<Hold>, StoreError> {
         let keys: Vec<_> = (0..SHARDS).map(holds_key).collect();
-        let read = self.store.read(&keys).await?;
-        let lists: Vec<_> = read.values.into_values().collect();
-        hold::in_force(&lists, read.now_us / 1000).map_err(|damaged| StoreError::Corrupt(damaged.to_string()))
+        let decide = |view: &View<'_>| {
+            let lists: Vec<_> = keys.iter().map(|key| view.record(key)).collect();
+            Ok(Decision::Tell(hold::in_force(&lists, view.now_ms())?))
+        };
+        Ok(self.evaluate(decide).await?.0)
     }
 
     /// Lifts a hold and forgets the refusals behind it; `false`: there was none.

@@ -13,7 +13,7 @@ use crate::domain::{
     session::Sessions,
 };
 
-/// See the module.
+/// Everything that is derived from the secrets in the configuration.
 pub struct Secrets {
     /// Ids and codes.
     pub challenges: Challenges,

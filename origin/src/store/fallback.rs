@@ -7,8 +7,8 @@
 //!    of memory is read there, merged by its own rule, and committed, until none is left.
 //! 4. Only then is it admitted, in the same step that ends deciding in memory.
 //!
-//! **Invariant:** at any instant either memory decides or the remote store does, and an answer of the remote store that comes after memory took over is not told: the
-//! decision is made again.
+//! **Invariant:** one side decides a transaction. While the remote store answers, memory decides only the calls whose record there cannot be read (`stand_in`). An
+//! answer of the remote store that comes after memory took over is not told: the decision is made again.
 
 use std::{
     pin::pin,
@@ -216,6 +216,7 @@ impl<R: Remote> Store for Fallback<R> {
     fn side(&self) -> Side {
         if self.remote.admitted().is_some() { Side { slot: self.slot, shares: 1 } } else { self.side_of_memory() }
     }
+
     fn stand_in(&self) -> Option<Box<dyn Store + '_>> {
         Some(Box::new(stand_in::StandIn(self)))
     }

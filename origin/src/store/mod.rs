@@ -54,11 +54,11 @@ pub struct OperatorCopy {
     pub changes: Vec<Change>,
 }
 
-/// A version for a content of the operator state. It is chance alone: of two servers that were one (a split, a restored copy), and of a server and a replica's
-/// memory, a count or a clock would give the same number to different contents. Below 2^53, which replicas of the release before and Lua hold exactly; 0 is the
-/// state before any change.
+/// A version for a content of the operator state. It is random: of two servers that were one (a split, a restored copy), and of a server and a replica's memory,
+/// a count or a clock would give the same number to different contents. 46 bits, because replicas of the release before have Redis write it as JSON, which keeps 14
+/// digits; 0 is the state before any change.
 fn new_version() -> u64 {
-    (u64::from_be_bytes(clock::random()) >> 12).max(1)
+    (u64::from_be_bytes(clock::random()) >> 18).max(1)
 }
 
 /// Records and transactions.

@@ -118,7 +118,7 @@ impl Counter {
     /// As the script reads it: of the right length, with a number in front; a slot that is no number has counted nothing.
     fn parse(value: &[u8], window: Window) -> Option<Self> {
         let (head, slots) = value.split_at_checked(SLOTS_AT).filter(|(_, slots)| slots.len() == SLOT * window.slots as usize)?;
-        let newest = read_digits(&head[..NUMBER])?;
+        let (newest, _total) = (read_digits(&head[..NUMBER])?, read_digits(&head[NUMBER..])?);
         let count = |slot: &[u8]| read_digits(slot).and_then(|count| u32::try_from(count).ok());
         Some(Self { window, newest, slots: slots.chunks(SLOT).map(|slot| count(slot).unwrap_or_default()).collect() })
     }

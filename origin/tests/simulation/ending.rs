@@ -19,7 +19,7 @@ impl Schedule {
             world.start();
         }
         for _ in 0..2 {
-            self.between_steps();
+            self.check_health();
             for replica in 0..self.scene.replicas.len() {
                 let resync = self.resync(replica);
                 self.execute(vec![resync])?;

@@ -1,8 +1,9 @@
 //! The whole store of the origin, from the use cases to the server's records, in a seeded simulation: no sockets, no threads within a
 //! schedule, no clock of the system.
 //!
-//! Run by `cargo test` it runs a share of schedules and every sabotage. With `--seed N --schedules N` it runs those, and a seed that fails
-//! is replayed with `--seed N --schedules 1`.
+//! Run by `cargo test` it runs a share of schedules and every sabotage. `--seed N --schedules N` runs those, and a seed that fails is
+//! replayed with `--seed N --schedules 1`. `--survey` counts the kinds of failure instead of stopping at the first. `--sabotage NAME` puts in
+//! one fault of `sabotage.rs`, which has to be found; a seed with it shows the steps.
 
 mod ending;
 mod executor;
@@ -39,7 +40,6 @@ const FOUND_WITHIN: u64 = 10_000;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let number = |flag: &str| words.iter().position(|word| word == flag).and_then(|at| words.get(at + 1)?.parse().ok());
     if words.iter().any(|word| word == "--list") {
         println!("simulation: test");
         return ExitCode::SUCCESS;
@@ -48,24 +48,42 @@ fn main() -> ExitCode {
     if words.first().is_some_and(|word| !word.starts_with('-') && !"simulation".contains(&**word)) {
         return ExitCode::SUCCESS;
     }
-    if let Some(name) = words.iter().position(|word| word == "--sabotage").and_then(|at| words.get(at + 1)) {
-        return find(
-            Sabotage::ALL.into_iter().filter(|sabotage| format!("{sabotage:?}") == *name),
-            number("--schedules").unwrap_or(FOUND_WITHIN),
-        );
+    run_as_told(&words).unwrap_or_else(|wrong| {
+        eprintln!("{wrong}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run_as_told(words: &[String]) -> Result<ExitCode, String> {
+    let after = |flag: &str| {
+        let at = words.iter().position(|word| word == flag)?;
+        Some(words.get(at + 1).ok_or_else(|| format!("{flag} wants a value")))
+    };
+    let number = |flag: &str| -> Result<Option<u64>, String> {
+        let Some(text) = after(flag).transpose()? else { return Ok(None) };
+        text.parse().map(Some).map_err(|_| format!("{flag} wants a number, and not {text}"))
+    };
+    let (seed, schedules) = (number("--seed")?, number("--schedules")?);
+    if let Some(name) = after("--sabotage").transpose()? {
+        let named = Sabotage::ALL.into_iter().find(|sabotage| format!("{sabotage:?}") == *name);
+        let sabotage = named.ok_or_else(|| format!("there is no sabotage {name}; there are {:?}", Sabotage::ALL))?;
+        return Ok(match seed {
+            Some(seed) => report(seed, schedules.unwrap_or(1), Some(sabotage)),
+            None => find([sabotage], schedules.unwrap_or(FOUND_WITHIN)),
+        });
     }
     if words.iter().any(|word| word == "--survey") {
-        return survey(number("--seed").unwrap_or(1), number("--schedules").unwrap_or(1000));
+        return Ok(survey(seed.unwrap_or(1), schedules.unwrap_or(1000)));
     }
-    match (number("--seed"), number("--schedules")) {
+    Ok(match (seed, schedules) {
         (None, None) => test(),
-        (seed, schedules) => report(seed.unwrap_or(1), schedules.unwrap_or(1)),
-    }
+        (seed, schedules) => report(seed.unwrap_or(1), schedules.unwrap_or(1), None),
+    })
 }
 
 /// What `cargo test` runs.
 fn test() -> ExitCode {
-    if report(1, SHARE) == ExitCode::FAILURE {
+    if report(1, SHARE, None) == ExitCode::FAILURE {
         return ExitCode::FAILURE;
     }
     find(Sabotage::ALL, FOUND_WITHIN)
@@ -85,16 +103,16 @@ fn find(sabotages: impl IntoIterator<Item = Sabotage>, schedules: u64) -> ExitCo
     result
 }
 
-fn report(seed: u64, schedules: u64) -> ExitCode {
+fn report(seed: u64, schedules: u64, sabotage: Option<Sabotage>) -> ExitCode {
     let started = Instant::now();
-    let failure = first_failure(seed, schedules, None);
+    let failure = first_failure(seed, schedules, sabotage);
     match failure {
         None => {
             println!("{schedules} schedules from seed {seed}: every invariant held, {:.1} s", started.elapsed().as_secs_f64());
             ExitCode::SUCCESS
         }
         Some(Failure { seed, what, trace }) => {
-            println!("schedule {seed} fails: {what}\n\n{trace}\nreplay it with --seed {seed} --schedules 1");
+            println!("schedule {seed} fails: {what}\n\n{trace}\nreplay it with: cargo xtask simulate-faults --seed {seed} --schedules 1");
             ExitCode::FAILURE
         }
     }

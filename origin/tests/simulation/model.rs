@@ -1,11 +1,19 @@
 //! What every call was told, who knows of it, and the invariants that hold over it.
 //!
-//! A place is a server or a replica's memory. A server knows what was committed there, and what each replica that was resynced with it had
-//! told before. A replica knows what it told. Whoever knows of something must act on it; nobody has to act on what he cannot know, and
-//! that is what the sides of a split are.
+//! A place is a server or a replica's memory. A server knows what it committed, and what each replica that was resynced with it had told
+//! before. A replica knows what it told. A place must act on what it knows. The two sides of a split do not know of each other's calls, so
+//! neither is held to them.
 //!
 //! Clocks may jump, so the time that has passed since something is known within bounds only: the true time and every jump since then is
 //! the most that any clock shows. What is limited per window counts only when it is in the window by that measure.
+//!
+//! The invariants, by the number with which a failure begins:
+//!
+//! 1. A code is accepted once. 2. Five guesses count, and what is told of those left is true. 3. No limit passes more than it may.
+//! 4. Whoever comes back when told is not refused. 5. What an operator did is neither lost nor undone, and every call is judged by it.
+//! 6. A sign-out is not forgotten. 7. What is given back is given back once, and nothing is refused or charged without a cause.
+//! 8. A nonce stands for one call. 9. A repeat is told what the first was, for as long as it may be. 10. A delivery does not go back.
+//! 11. Nothing panics, hangs, fails while nothing is wrong, or is committed twice. 12. A hold lasts until its end or its lift.
 
 mod guesses;
 mod holds;

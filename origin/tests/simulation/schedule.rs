@@ -79,7 +79,7 @@ impl Schedule {
         for _ in 0..self.steps {
             let step = self.draw_step();
             self.execute(step)?;
-            self.between_steps();
+            self.check_health();
         }
         self.bring_together()
     }
@@ -89,8 +89,8 @@ impl Schedule {
         lock(&self.scene.world).model.broken.take().map_or(Ok(()), Err)
     }
 
-    /// Health checks, and what is disconnected connects sooner or later.
-    pub fn between_steps(&mut self) {
+    /// Runs every replica's health check, and notes that clock jumps up to now have been seen.
+    pub fn check_health(&mut self) {
         self.scene.replicas.iter().for_each(|replica| replica.remote.check_health());
         let mut world = lock(&self.scene.world);
         world.model.noticed_ms = world.model.now.jumped_ms;

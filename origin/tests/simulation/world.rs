@@ -42,7 +42,7 @@ pub enum Fate {
     Twice,
 }
 
-/// A replica's clock, and the server's skew to it.
+/// A replica's own clock, in Unix milliseconds. A sleep is turns of the executor, not time.
 pub struct ReplicaClock(AtomicU64);
 
 impl ReplicaClock {

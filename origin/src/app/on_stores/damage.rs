@@ -3,11 +3,20 @@
 use ::redis::Commands;
 use otp_shared::limits::Limit;
 
-use super::{Fixture, StoreFactory, again, cases, guess, keyed, on_fallback::connected, only, resend, wide};
+use super::{
+    Fixture, HOLD_THRESHOLD, StoreFactory, again, cases, guess, keyed,
+    on_fallback::{connected, replica},
+    on_redis::wait_until,
+    only, resend, wide,
+};
 use crate::{
     domain::{
-        evaluation::VerifyVerdict,
-        record::{answer_key, attempts_key, challenge_key, phone_key},
+        evaluation::{RequestCall, VerifyVerdict},
+        record::{
+            answer_key, attempts_key, challenge_key,
+            holds::{SHARDS, shard_key},
+            holds_key, phone_key, refusals_key,
+        },
     },
     store::{StoreError, StoreState, contract::server::Server},
     transaction::Key,
@@ -117,4 +126,48 @@ async fn what_was_used_before_the_damage_stays_used() {
         damage(&server, &attempts_key(asked.challenge), bytes);
         assert_eq!(fixture.verify(&guess(&asked, true)).await, VerifyVerdict::Unknown);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_memory_decides_because_of_one_record_holds_for_all_the_others_and_at_every_replica() {
+    let server = Server::start(&[]);
+    let quotas = only(Limit::RequestPhoneHour, "2/1h");
+    let (fixture, other) = (replica(&server, 1, quotas.clone(), 1), replica(&server, 2, quotas, 1));
+    for fixture in [&fixture, &other] {
+        wait_until(&fixture.records, StoreState::Connected).await;
+    }
+    let of_refusals = |asked: &RequestCall| refusals_key(&asked.phone_hold);
+    let of_challenge = |asked: &RequestCall| challenge_key(asked.challenge);
+    for (phone, key) in [(1, of_refusals as fn(&RequestCall) -> Key), (2, of_challenge)] {
+        let asked = fixture.ask(phone);
+        damage(&server, &of_challenge(&asked), b"\x09");
+        for _ in 0..2 {
+            fixture.sent(&again(&asked)).await;
+        }
+        damage(&server, &key(&asked), b"\x09");
+        for fixture in [&fixture, &other, &fixture] {
+            assert_eq!(fixture.refused(&again(&asked)).await.0, Limit::RequestPhoneHour);
+        }
+        assert_eq!(fixture.verify(&guess(&asked, true)).await, VerifyVerdict::Accepted);
+        for fixture in [&fixture, &other, &fixture] {
+            assert_eq!(fixture.verify(&guess(&asked, true)).await, VerifyVerdict::Unknown, "a code works once");
+        }
+        is_untouched_at(&server, &key(&asked), b"\x09");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn holds_are_listed_though_one_list_cannot_be_read() {
+    let server = Server::start(&[]);
+    let fixture = connected(&server, only(Limit::RequestPhoneHour, "1/1h")).await;
+    let asked = fixture.ask(1);
+    fixture.sent(&asked).await;
+    for _ in 0..HOLD_THRESHOLD {
+        fixture.refused(&again(&asked)).await;
+    }
+    let list = shard_key(&asked.phone_hold);
+    let damaged = (0..SHARDS).map(holds_key).find(|key| *key != list).expect("there are many");
+    damage(&server, &damaged, b"\x09");
+    let held: Vec<_> = fixture.records.holds().await.expect("it answers").into_iter().map(|hold| hold.subject).collect();
+    assert_eq!(held, [asked.phone_hold]);
 }

@@ -53,6 +53,12 @@ impl Mirror {
         }
     }
 
+    /// What belongs to the whole fleet alone is never told: the store's own stands from now on.
+    pub fn end_resync(&mut self) {
+        self.absences += 1;
+        self.table.clean_unless(is_mirrored);
+    }
+
     /// From now on the records are in the time of a store whose clock is so far ahead of memory's: what is left of each stays.
     pub fn move_clock(&mut self, by_us: i64, merging: &Merging, now_us: u64) {
         if by_us != 0 {

@@ -9,7 +9,7 @@ use tokio::{task::JoinHandle, time::timeout};
 
 use super::Fallback;
 use crate::{
-    domain::record::merge::is_mirrored,
+    domain::record::merge::{is_mirrored, is_readable},
     store::{
         OperatorCopy, Store, StoreError,
         remote::{Generation, Remote},
@@ -125,7 +125,7 @@ impl<R: Remote> Fallback<R> {
         if !self.remote.admit(generation, epoch.cloned()) {
             return Err(StoreError::Unavailable("the connection broke while it was resynced".into()));
         }
-        mirror.absences += 1;
+        mirror.end_resync();
         mirror.move_clock(shift_us, &self.merging, self.remote.now_us());
         self.skew_ms.store(self.remote.skew_ms(), Ordering::Relaxed);
         Ok(true)
@@ -174,6 +174,15 @@ impl<R: Remote> Fallback<R> {
         Err(StoreError::Unavailable("other replicas keep changing the records".into()))
     }
 
+    /// Tells what memory decided though the connection is admitted. If that fails the connection is lost, and a resync tells it.
+    pub(super) async fn tell_at_once(&self) -> Result<(), StoreError> {
+        let Some(generation) = self.remote.admitted() else { return Ok(()) };
+        while let Some(records) = self.untold_records() {
+            self.tell(generation, records).await?;
+        }
+        Ok(())
+    }
+
     /// By how much the store's clock is ahead of that of memory's records.
     fn shift_us(&self) -> i64 {
         let shift_ms = self.remote.skew_ms() - self.skew_ms.load(Ordering::Relaxed);
@@ -194,6 +203,10 @@ impl<R: Remote> Fallback<R> {
     fn merged(&self, records: &[Untold], theirs: &Values, shift_us: i64) -> Vec<Write> {
         let write = |record: &Untold| {
             let before = theirs.values.get(&record.key).cloned().flatten();
+            // Replicas of a newer version may know more than we can read.
+            if before.as_ref().is_some_and(|before| !is_readable(&record.key, before)) {
+                return None;
+            }
             let after = self.merging.merge(&record.key, before.as_ref(), &record.value, shift_us, theirs.now_us);
             if before.as_ref() == Some(&after) && !self.merging.has_own_end(&record.key, record.left_us) {
                 return None;

@@ -113,29 +113,40 @@ impl Table {
         let mut changes = records(transaction, now_us);
         changes.extend(cells(transaction, committed));
         changes.retain(|(key, after)| {
-            let was_told_later = self.was_told_later(key, now_us);
-            if let (true, Some((value, end_us))) = (was_told_later, after) {
+            let stands = self.stands(key, now_us);
+            if let (true, Some((value, end_us))) = (stands, after) {
                 self.keep_until(key, value, *end_us);
             }
-            !was_told_later
+            !stands
         });
         if !repeated {
-            changes.extend(self.counters(transaction, now_us).map(|(count, counter)| counted(count, &counter, now_us)));
+            let counters = self.counters(transaction, now_us).filter(|(count, _)| !self.is_dirty(&count.key));
+            changes.extend(counters.map(|(count, counter)| counted(count, &counter, now_us)));
         }
         self.apply(changes, now_us, Mark::Clean, now_us)
     }
 
     /// Takes over what Redis has under a key: a value and its milliseconds, or nothing. Without room for it, it is not taken over.
     pub fn put_told(&mut self, key: Key, value: Option<(Value, u64)>, now_us: u64) {
-        if !self.was_told_later(&key, now_us) {
+        if !self.stands(&key, now_us) {
             let after = value.map(|(value, ttl_ms)| (value, end_us(Some(ttl_ms), now_us)));
             _ = self.apply(vec![(key, after)], now_us, Mark::Clean, now_us);
         }
     }
 
-    /// Answers are not always taken over in the order in which Redis gave them: what it told later stands.
-    fn was_told_later(&self, key: &str, now_us: u64) -> bool {
-        self.entries.get(key).is_some_and(|entry| entry.told_at_us > now_us)
+    /// Answers are not always taken over in the order in which Redis gave them: what it told later stands. And so does what it was not told yet.
+    fn stands(&self, key: &str, now_us: u64) -> bool {
+        self.entries.get(key).is_some_and(|entry| entry.told_at_us > now_us) || self.is_dirty(key)
+    }
+
+    fn is_dirty(&self, key: &str) -> bool {
+        let change = self.entries.get(key).map(|entry| entry.change);
+        change.and_then(|change| self.dirty.get(&change)).is_some_and(|dirty| **dirty == *key)
+    }
+
+    /// Of what is dirty, only what is told stays so.
+    pub fn clean_unless(&mut self, is_told: impl Fn(&str) -> bool) {
+        self.dirty.retain(|_, key| is_told(key));
     }
 
     /// What Redis tells has no end, so it was guessed: if this is the same value, its own end stands.

@@ -1,17 +1,18 @@
 -- Commits one transaction, or nothing of it. It knows no rule: `memory/table.rs` does the same, and `contract` holds both to it. KEYS: those of `Transaction::keys`.
 -- ARGV: one text, as `script.rs` packs it. Answer: a word, the time, and then the value of every key (`changed`, `full`) or the arrival time of every cell
 -- (`committed`). Times are Unix microseconds, below 2^53. Numbers go to commands as text that is made here: Redis 7.0 and 8.2 spell a Lua number differently.
--- It runs one TIME, one MGET and one command for each key that changes. Redis spends most of its time here: no closures, and no pattern over a whole counter.
+-- It runs one TIME, one MGET and one command for each key that changes. Redis spends most of its time here: no closure for each key, and no pattern over a whole counter.
 
 local call, format, floor, max, sub = redis.call, string.format, math.floor, math.max, string.sub
 local time = call('TIME')
 local now = time[1] * 1000000 + time[2]
 local deadline, id, records, charges, counts = unpack(cmsgpack.unpack(ARGV[1]))
 
--- The client has given the call up: what it would do now, nobody would hear of.
+-- The client has stopped waiting: nothing is committed.
 if now > deadline then return { 'late', now } end
 
 local values = #KEYS > 0 and call('MGET', unpack(KEYS)) or {}
+-- `id` is empty, or a token and its milliseconds to live: it takes one key or none.
 local place = #id / 2
 local repeated = place > 0 and values[1] == id[1]
 local changed, full = place > 0 and values[1] and not repeated, false
@@ -49,7 +50,7 @@ for at = 1, #charges, 3 do
   arrivals[#arrivals + 1] = not left_alone and arrival
 end
 
--- A counter's total and slots after one slot has moved by so many; what would be less than nothing is nothing.
+-- Adds `by` to one slot, which then is at least zero; the new total and digits.
 local function step(total, digits, slots, slot, by)
   local at = slot % slots * 8
   local before = tonumber(sub(digits, at + 1, at + 8)) or 0
@@ -58,18 +59,16 @@ local function step(total, digits, slots, slot, by)
 end
 
 -- A rolling window, as `transaction/counter.rs`: the newest slot's number, the total, and eight digits for each slot. Only slots that leave or change are parsed.
--- Each: a slot's length, how many, when what is taken back was counted (false: one more), cap (false: none), milliseconds to live, and the place as above.
+-- Each: a slot's length, how many, the time of the count to take back (false: one more), cap (false: none), milliseconds to live, and the place as above.
 for at = 1, #counts, 6 do
   place = place + 1
   local slot_us, slots, counted_at, cap = counts[at], counts[at + 1], counts[at + 2], counts[at + 3]
   local value, unless, current = values[place], counts[at + 5], floor(now / slot_us)
   if not repeated and not (unless > 0 and values[unless]) then
-    local newest, total, digits = value and #value == 20 + 8 * slots and tonumber(sub(value, 1, 10)), 0, nil
-    if newest and newest + slots > current then
-      total, digits = tonumber(sub(value, 11, 20)) or 0, sub(value, 21)
-    else
-      newest, digits = current, string.rep('0', 8 * slots)
-    end
+    local is_whole = value and #value == 20 + 8 * slots
+    local newest, total = is_whole and tonumber(sub(value, 1, 10)), is_whole and tonumber(sub(value, 11, 20))
+    local digits = total and newest and newest + slots > current and sub(value, 21)
+    if not digits then newest, total, digits = current, 0, string.rep('0', 8 * slots) end
     for slot = newest + 1, current do total, digits = step(total, digits, slots, slot, -math.huge) end
     newest = max(newest, current)
     local slot, by = counted_at and floor(counted_at / slot_us) or newest, counted_at and -1 or 1

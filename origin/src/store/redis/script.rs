@@ -17,6 +17,17 @@ pub type Reply = Vec<Option<Vec<u8>>>;
 /// The script ran after its deadline and did nothing.
 pub const LATE: &str = "late";
 
+/// The parts of a record, a cell and a counter in the script's argument, which is
+/// `[deadline_us, [token, ttl_ms]?, [before, after, ttl_ms]*, [by_us, capacity_us, unless]*, [slot_us, slots, counted_at_us, cap, ttl_ms, unless]*]`: `commit.lua`
+/// reads them by these lengths. `false` is absent or none, `true` any value before and no change after; times to live are texts; `unless` is a place in KEYS.
+const RECORD: usize = 3;
+const CELL: usize = 3;
+const COUNTER: usize = 6;
+const ABSENT: bool = false;
+const NONE: bool = false;
+const ANY: bool = true;
+const UNCHANGED: bool = true;
+
 /// Prepares the call of `script` that commits `transaction` unless Redis' microsecond is past `deadline_us`. `guard` is one more expectation.
 pub fn encode<'a>(script: &'a Script, transaction: &Transaction, guard: Option<&Expect>, deadline_us: u64) -> ScriptInvocation<'a> {
     let mut call = script.prepare_invoke();
@@ -25,6 +36,7 @@ pub fn encode<'a>(script: &'a Script, transaction: &Transaction, guard: Option<&
         call.key(&***key);
     }
     let Transaction { slot: _, id, expect, write, charge, count, peek } = transaction;
+    // The keys end with the conditions and the peeks.
     let conditions_at = keys.len() - peek.len() - transaction.conditions().len();
     // Lua counts from one; zero is no condition.
     let place = |unless: &Option<Key>| {
@@ -39,38 +51,38 @@ pub fn encode<'a>(script: &'a Script, transaction: &Transaction, guard: Option<&
         packed.text(&id.token);
         packed.life(Some(id.ttl_ms));
     }
-    packed.list(3 * (usize::from(guard.is_some()) + expect.len() + write.len()));
+    packed.list(RECORD * (usize::from(guard.is_some()) + expect.len() + write.len()));
     for expect in guard.into_iter().chain(expect) {
         packed.optional(expect.value.as_ref());
-        packed.flag(true);
-        packed.flag(false);
+        packed.flag(UNCHANGED);
+        packed.flag(NONE);
     }
     for Write { before, after, ttl_ms, .. } in write {
         match before {
-            Before::Any => packed.flag(true),
-            Before::Absent => packed.flag(false),
+            Before::Any => packed.flag(ANY),
+            Before::Absent => packed.flag(ABSENT),
             Before::Is(value) => packed.text(value),
         }
         packed.optional(after.as_ref());
         packed.life(*ttl_ms);
     }
-    packed.list(3 * charge.len());
+    packed.list(CELL * charge.len());
     for Charge { by_us, capacity_us, unless, .. } in charge {
         packed.signed(*by_us);
         packed.number(*capacity_us);
         packed.number(place(unless));
     }
-    packed.list(6 * count.len());
+    packed.list(COUNTER * count.len());
     for Count { window, by, cap, unless, .. } in count {
         packed.number(window.slot_us);
         packed.number(window.slots.into());
         match by {
-            Step::Up => packed.flag(false),
+            Step::Up => packed.flag(NONE),
             Step::Down { counted_at_us } => packed.number(*counted_at_us),
         }
         match cap {
             Some(cap) => packed.number((*cap).into()),
-            None => packed.flag(false),
+            None => packed.flag(NONE),
         }
         packed.life(Some(window.ttl_ms()));
         packed.number(place(unless));
@@ -93,30 +105,30 @@ struct Packed(Vec<u8>);
 
 impl Packed {
     fn list(&mut self, length: usize) {
-        written(rmp::encode::write_array_len(&mut self.0, length.try_into().unwrap_or(u32::MAX)));
+        infallible(rmp::encode::write_array_len(&mut self.0, length.try_into().expect("it is far below 4 GiB")));
     }
 
     fn number(&mut self, number: u64) {
-        written(rmp::encode::write_uint(&mut self.0, number));
+        infallible(rmp::encode::write_uint(&mut self.0, number));
     }
 
     fn signed(&mut self, number: i64) {
-        written(rmp::encode::write_sint(&mut self.0, number));
+        infallible(rmp::encode::write_sint(&mut self.0, number));
     }
 
     fn flag(&mut self, flag: bool) {
-        written(rmp::encode::write_bool(&mut self.0, flag));
+        infallible(rmp::encode::write_bool(&mut self.0, flag));
     }
 
     fn text(&mut self, text: &[u8]) {
-        written(rmp::encode::write_str_len(&mut self.0, text.len().try_into().unwrap_or(u32::MAX)));
+        infallible(rmp::encode::write_str_len(&mut self.0, text.len().try_into().expect("it is far below 4 GiB")));
         self.0.extend_from_slice(text);
     }
 
     fn optional(&mut self, value: Option<&Value>) {
         match value {
             Some(value) => self.text(value),
-            None => self.flag(false),
+            None => self.flag(NONE),
         }
     }
 
@@ -124,12 +136,12 @@ impl Packed {
     fn life(&mut self, ttl_ms: Option<u64>) {
         match ttl_ms {
             Some(ttl_ms) => self.text(ttl_ms.max(1).to_string().as_bytes()),
-            None => self.flag(false),
+            None => self.flag(NONE),
         }
     }
 }
 
-fn written<T, E: std::fmt::Debug>(result: Result<T, E>) {
+fn infallible<T, E: std::fmt::Debug>(result: Result<T, E>) {
     result.expect("writing to memory does not fail");
 }
 
@@ -147,7 +159,7 @@ pub fn decode(transaction: &Transaction, guard: Option<&Expect>, reply: Vec<::re
         "changed" => Ok(Some(Outcome::Changed(values(reply.collect())?))),
         "full" => Ok(Some(Outcome::Full(values(reply.collect())?))),
         LATE => Ok(None),
-        _ => Err(StoreError::Corrupt("an answer of no version of ours".into())),
+        _ => Err(StoreError::Corrupt("commit.lua answered an unknown word".into())),
     }
 }
 
