@@ -20,7 +20,7 @@ use crate::{
 };
 use counters::Counters;
 use decisions::Decisions;
-use operators::{Operators, manual_kv::ManualKvCache};
+use operators::{LastCopy, Operators, manual_kv::ManualKvCache};
 use records::Records;
 use secrets::Secrets;
 use status::SnapshotStatus;
@@ -111,6 +111,8 @@ pub struct Publication {
     pub published: Mutex<SnapshotStatus>,
     /// Wakes the publisher.
     pub changed: Notify,
+    /// The copy of the operator state that the edge took last; held while another is written.
+    pub last_copy: tokio::sync::Mutex<LastCopy>,
     /// What ops wrote to KV by hand, as the edge listed it last.
     pub manual_kv: ManualKvCache,
 }
@@ -119,7 +121,7 @@ impl Publication {
     /// Nothing is published yet.
     pub fn new(edge: Option<EdgeClient>) -> Self {
         let published = Mutex::new(SnapshotStatus { edge: edge.is_some(), ..SnapshotStatus::default() });
-        Self { edge, published, changed: Notify::new(), manual_kv: ManualKvCache::default() }
+        Self { edge, published, changed: Notify::new(), last_copy: tokio::sync::Mutex::default(), manual_kv: ManualKvCache::default() }
     }
 }
 

@@ -34,4 +34,4 @@ pub mod wrong_token;
 pub use changes::{Changed, ChangedMany, ProposedChange, Stored};
 pub use fields::page_size;
 pub use state::{Operators, add_blacklist};
-pub use sync::exchange;
+pub use sync::{LastCopy, exchange};

@@ -98,12 +98,12 @@ impl EdgeClient {
         self.call("PUT", routes::INTERNAL_SNAPSHOT, "", bytes, now_ms).await.map(drop)
     }
 
-    /// Keeps this replica's copy of the operator state.
-    pub async fn put_operator(&self, replica: &str, changes: &[Change], now_ms: u64) -> Result<(), EdgeError> {
+    /// Keeps this replica's copy of the operator state; of two the one with the greater version stands.
+    pub async fn put_operator(&self, replica: &str, version: u64, changes: &[Change], now_ms: u64) -> Result<(), EdgeError> {
         let path = format!("{}/{replica}", routes::INTERNAL_OPERATOR);
         let plain = serde_json::to_vec(changes).expect("changes serialise");
         let sealed = self.sealer.seal(replica, &plain);
-        self.call("PUT", &path, &format!("version={now_ms}"), sealed, now_ms).await.map(drop)
+        self.call("PUT", &path, &format!("version={version}"), sealed, now_ms).await.map(drop)
     }
 
     /// Every replica's copy of the operator state. A copy that cannot be opened is reported and passed over.

@@ -37,13 +37,27 @@ impl App {
     /// Writes this replica's copy, together with `more` changes, to the edge's KV.
     pub(in crate::app) async fn backup(&self, more: &[Change]) -> Result<(), ()> {
         let edge = self.publication.edge.as_ref().ok_or(())?;
-        let mut state = collect(self.operators.changes());
-        more.iter().cloned().for_each(|change| _ = state.merge(change));
+        // One at a time: the edge takes greater versions only, and no copy may lack what the one before it had, though that may not be in force here yet.
+        let mut last = self.publication.last_copy.lock().await;
+        let now_ms = self.clock.now_ms();
+        let mut state = last.state.clone();
+        self.operators.changes().into_iter().chain(more.iter().cloned()).for_each(|change| _ = state.merge(change));
+        state.collect_garbage(now_ms);
+        let version = now_ms.max(last.version + 1);
         let changes: Vec<_> = state.changes().cloned().collect();
-        edge.put_operator(&self.settings.replica, &changes, self.clock.now_ms()).await.map_err(|error| {
+        edge.put_operator(&self.settings.replica, version, &changes, now_ms).await.map_err(|error| {
             tracing::warn!(target: "otp::operator", %error, "the edge did not take the copy of the operator state");
-        })
+        })?;
+        *last = LastCopy { version, state };
+        Ok(())
     }
+}
+
+/// The copy of the operator state that this replica wrote to the edge last.
+#[derive(Default)]
+pub struct LastCopy {
+    version: u64,
+    state: OperatorState,
 }
 
 /// Gives the store what it lacks of `ours`, and returns what it has then. An empty store is filled before it is believed.
